@@ -1,0 +1,1 @@
+"""Boards: their limits, and synthesis of a build for them."""

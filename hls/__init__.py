@@ -1,0 +1,1 @@
+"""From QONNX to SystemVerilog: lowering, the IR and its interpreter, passes, emission."""

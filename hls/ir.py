@@ -1,0 +1,369 @@
+"""The typed network between ONNX and hardware: quantized types, tensors and operations.
+
+Everything is integers. A tensor holds codes ``q`` of a `QType`; the value of a code is
+``q * 2**-frac``. Shapes are channels last, ``(height, width, channels)``, without the frame axis.
+The integer interpreter (`zynqfire.hls.interpret`) is the meaning of this IR.
+
+Weight order
+------------
+`Fold` maps a convolution of M output channels, K = KH x KW taps and C input channels to PE output
+channels times SIMD = taps * lanes inputs a cycle, with PE | M, taps in {1, KH, KH*KW} and
+lanes | C. One output pixel takes, outermost first: the M/PE output groups; the remaining taps (all
+KH*KW of them row by row for taps = 1; the KW columns for taps = KH; none for taps = KH*KW); the
+C/lanes channel groups. Output channel ``g * PE + p`` is lane p of group g. Input lane
+``t * lanes + c`` is tap t of the word (taps = KH: row t of the column) and channel c of the group.
+`fold_weights` returns weights in exactly this order; nothing else knows it but the window unit.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import Refusal
+
+FORMAT = 1  # of the JSON text
+
+
+@dataclass(frozen=True)
+class QType:
+    """Integer type of a tensor's codes; value = code * 2**-frac."""
+
+    bits: int
+    signed: bool
+    frac: int
+
+    @property
+    def lo(self) -> int:
+        """Smallest code."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def hi(self) -> int:
+        """Largest code."""
+        return (1 << (self.bits - self.signed)) - 1
+
+    @classmethod
+    def holding(cls, lo: int, hi: int, frac: int) -> QType:
+        """Return the narrowest type for codes from `lo` to `hi`; unsigned where lo >= 0."""
+        signed = lo < 0
+        bits = max(int(hi).bit_length(), int(-lo - 1).bit_length() if signed else 0) + signed
+        return cls(max(bits, 1), signed, frac)
+
+    def __str__(self) -> str:
+        """Render as s4.3 or u8.8: sign, bits, fraction bits."""
+        return f"{'s' if self.signed else 'u'}{self.bits}.{self.frac}"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A named feature map; channel m of code q has the value ``q * 2**(align[m] - frac)``.
+
+    `align` is empty (all zero) but for outputs of convolutions with per-channel weight scales.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    qtype: QType
+    align: tuple[int, ...] = ()
+
+    @property
+    def elements(self) -> int:
+        """Codes in one frame."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """The frame that enters the network."""
+
+    name: str
+    output: Tensor
+
+    inputs: ClassVar[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """Convolution: exact accumulators ``sum(w * a) + b``, padding is code 0.
+
+    Attributes
+    ----------
+    weights : ndarray of int64, (M, KH, KW, C)
+        Codes; channel m has the scale ``2**-(output.qtype.frac - output.align[m] - in.frac)``.
+    weight_bits : int
+        Stored width of a weight, 2 to 8.
+    bias : ndarray of int64, (M,)
+        Codes at the channel's accumulator scale.
+    stride : (int, int)
+        Rows, columns.
+    pads : (int, int, int, int)
+        Top, left, bottom, right.
+    """
+
+    name: str
+    input: str
+    output: Tensor
+    weights: np.ndarray
+    weight_bits: int
+    bias: np.ndarray
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors read."""
+        return (self.input,)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """KH, KW."""
+        return self.weights.shape[1], self.weights.shape[2]
+
+    @property
+    def macs(self) -> int:
+        """Multiplications a frame."""
+        height, width, _ = self.output.shape
+        return height * width * self.weights.size
+
+
+@dataclass(frozen=True, eq=False)
+class Requantize:
+    """``y = clamp(rhe(x * 2**-s), lo, hi)``, rhe = round half to even, s = frac in - frac out.
+
+    Channel m of an aligned input has the shift ``s - align[m]``; a shift of zero or less is an
+    exact left shift. The output's `align` is empty.
+    """
+
+    name: str
+    input: str
+    output: Tensor
+    lo: int
+    hi: int
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors read."""
+        return (self.input,)
+
+
+@dataclass(frozen=True, eq=False)
+class Concat:
+    """Channels of the inputs one after the other; all inputs share one QType."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SumPool:
+    """Exact sum of each channel over the whole map; output shape (1, 1, C).
+
+    An average over 2**k positions is this sum with k more fraction bits.
+    """
+
+    name: str
+    input: str
+    output: Tensor
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors read."""
+        return (self.input,)
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """The codes that leave the chip, channels last; their value is code * 2**-frac / divisor."""
+
+    name: str
+    input: str
+    output: Tensor
+    divisor: int = 1
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors read."""
+        return (self.input,)
+
+
+Operation = Input | Conv | Requantize | Concat | SumPool | Output
+OPERATIONS: dict[str, type] = {
+    cls.__name__: cls for cls in (Input, Conv, Requantize, Concat, SumPool, Output)
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Operations in topological order; the first is the Input, the last the Output."""
+
+    name: str
+    operations: tuple[Operation, ...]
+
+    @property
+    def input(self) -> Input:
+        """The entry."""
+        return self.operations[0]
+
+    @property
+    def output(self) -> Output:
+        """The exit."""
+        return self.operations[-1]
+
+    @property
+    def convolutions(self) -> tuple[Conv, ...]:
+        """All convolutions in order."""
+        return tuple(op for op in self.operations if isinstance(op, Conv))
+
+    def tensor(self, name: str) -> Tensor:
+        """Return the tensor called `name`."""
+        return self.producer(name).output
+
+    def producer(self, tensor: str) -> Operation:
+        """Return the operation that writes `tensor`."""
+        for op in self.operations:
+            if op.output.name == tensor:
+                return op
+        raise Refusal(f"network {self.name}: no operation writes the tensor {tensor}")
+
+    def consumers(self, tensor: str) -> tuple[Operation, ...]:
+        """Return the operations that read `tensor`, in order."""
+        return tuple(op for op in self.operations if tensor in op.inputs)
+
+    def with_operations(self, operations: list[Operation]) -> Network:
+        """Return the same network with other operations."""
+        return replace(self, operations=tuple(operations))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """PE output channels times ``taps * lanes`` inputs a cycle; see the weight order above."""
+
+    pe: int
+    taps: int = 1
+    lanes: int = 1
+
+    @property
+    def simd(self) -> int:
+        """Inputs a cycle."""
+        return self.taps * self.lanes
+
+    @property
+    def multipliers(self) -> int:
+        """Products a cycle."""
+        return self.pe * self.simd
+
+    @classmethod
+    def of(cls, conv: Conv, pe: int, simd: int) -> Fold:
+        """Return the folding of `conv`, choosing the fewest taps that `simd` allows.
+
+        Raises
+        ------
+        Refusal
+            Where PE does not divide the output channels or SIMD is not t * s with t in
+            {1, KH, KH*KW} and s dividing the input channels.
+        """
+        outputs, kh, kw, channels = conv.weights.shape
+        if pe < 1 or outputs % pe:
+            raise Refusal(
+                f"layer {conv.name}: pe must divide its {outputs} output channels, not {pe}"
+            )
+        for taps in (1, kh, kh * kw):
+            if simd >= 1 and simd % taps == 0 and channels % (simd // taps) == 0:
+                return cls(pe, taps, simd // taps)
+        raise Refusal(
+            f"layer {conv.name}: simd must be t*s with t in {{1, {kh}, {kh * kw}}} and s dividing "
+            f"its {channels} input channels, not {simd}"
+        )
+
+    def words(self, conv: Conv) -> int:
+        """Cycles of one output pixel of one output group."""
+        _, kh, kw, channels = conv.weights.shape
+        return kh * kw * channels // self.simd
+
+    def groups(self, conv: Conv) -> int:
+        """Output groups, M/PE."""
+        return conv.weights.shape[0] // self.pe
+
+    def cycles(self, conv: Conv) -> int:
+        """Cycles of one frame when every multiplier is busy."""
+        height, width, _ = conv.output.shape
+        return height * width * self.words(conv) * self.groups(conv)
+
+
+def fold_weights(conv: Conv, fold: Fold) -> np.ndarray:
+    """Return the weights as the multipliers read them, (words of one pixel, PE, SIMD)."""
+    outputs, kh, kw, channels = conv.weights.shape
+    if fold.taps == 1:  # every tap its own word
+        serial, parallel = kh * kw, 1
+        taps = conv.weights.reshape(outputs, serial, parallel, channels)
+    elif fold.taps == kh:  # a column of taps is a word
+        serial, parallel = kw, kh
+        taps = conv.weights.transpose(0, 2, 1, 3)
+    else:
+        serial, parallel = 1, kh * kw
+        taps = conv.weights.reshape(outputs, serial, parallel, channels)
+    groups, deep = outputs // fold.pe, channels // fold.lanes
+    split = taps.reshape(groups, fold.pe, serial, parallel, deep, fold.lanes)
+    return split.transpose(0, 2, 4, 1, 3, 5).reshape(groups * serial * deep, fold.pe, fold.simd)
+
+
+def dumps(network: Network) -> str:
+    """Return `network` as JSON text; weights and biases as base64 of little-endian integers."""
+    operations = []
+    for op in network.operations:
+        entry: dict[str, Any] = {"op": type(op).__name__}
+        for item in fields(op):
+            entry[item.name] = _plain(getattr(op, item.name))
+        operations.append(entry)
+    data = {"format": FORMAT, "name": network.name, "operations": operations}
+    return json.dumps(data, indent=1) + "\n"
+
+
+def loads(text: str) -> Network:
+    """Return the network written by `dumps`."""
+    data = json.loads(text)
+    if data.get("format") != FORMAT:
+        raise Refusal(f"network description: format must be {FORMAT}, not {data.get('format')}")
+    operations = []
+    for entry in data["operations"]:
+        cls = OPERATIONS[entry.pop("op")]
+        operations.append(cls(**{key: _typed(key, value) for key, value in entry.items()}))
+    return Network(data["name"], tuple(operations))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        qtype = value.qtype
+        return {
+            "name": value.name,
+            "shape": list(value.shape),
+            "qtype": [qtype.bits, qtype.signed, qtype.frac],
+            "align": list(value.align),
+        }
+    if isinstance(value, np.ndarray):
+        dtype = np.min_scalar_type(min(int(value.min(initial=0)), -int(value.max(initial=0)) - 1))
+        data = np.ascontiguousarray(value, dtype=dtype.newbyteorder("<"))
+        return {
+            "dtype": data.dtype.str,
+            "shape": list(value.shape),
+            "base64": base64.b64encode(data.tobytes()).decode(),
+        }
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _typed(key: str, value: Any) -> Any:
+    if key == "output":
+        return Tensor(
+            value["name"], tuple(value["shape"]), QType(*value["qtype"]), tuple(value["align"])
+        )
+    if isinstance(value, dict):
+        data = np.frombuffer(base64.b64decode(value["base64"]), dtype=value["dtype"])
+        return data.reshape(value["shape"]).astype(np.int64)
+    return tuple(value) if isinstance(value, list) else value

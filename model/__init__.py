@@ -1,0 +1,1 @@
+"""Networks: description, data, training, export and cost."""
