@@ -1,0 +1,362 @@
+"""The `zynqfire` command: one thin function a subcommand, heavy imports inside."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import Refusal, __version__, _tables
+from ._console import Answer, InOrder, Subcommand, run, say, writable
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+DEFAULT_BOARD = "pynq-z2"
+PATH = click.Path(path_type=Path)
+
+
+@click.group(
+    cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="zynqfire")
+def zynqfire() -> None:
+    """Quantized SqueezeNets from PyTorch to bit-exact SystemVerilog, every weight on chip."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line `args` (default: the process's) and return the exit code."""
+    return run(zynqfire, sys.argv[1:] if args is None else args)
+
+
+def subcommand(name: str, *, example: str, make: str | None = None) -> Callable[..., Any]:
+    """Register the decorated function as the subcommand `name`."""
+    return zynqfire.command(name, cls=Subcommand, example=example, make=make)
+
+
+overrides_option = click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a field of the network, e.g. --set input=64.",
+)
+board_option = click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Board name.")
+
+
+@subcommand(
+    "train",
+    example="zynqfire train zynqnet-32 --data digits --out runs/zynqnet-32",
+    make="make train NET=zynqnet-32",
+)
+@click.argument("net")
+@click.option("--data", default="digits", show_default=True, help="Data set: a name or a folder.")
+@click.option("--out", type=PATH, help="Run folder; continued if it exists.  [runs/NET]")
+@click.option("--epochs", type=click.IntRange(min=1), help="Epochs instead of the network's own.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@overrides_option
+def train(
+    net: str,
+    data: str,
+    out: Path | None,
+    epochs: int | None,
+    seed: int,
+    overrides: tuple[str, ...],
+) -> Answer:
+    """Train a network with quantization.
+
+    NET is the name of a shipped network or a .toml file. A RUN that was stopped is continued.
+    """
+    config = _network(net, overrides)
+    out = writable(out or Path("runs") / config.name)
+    from .model.train import train as run_training
+
+    result = run_training(config, data, out, epochs=epochs, seed=seed, report=say)
+    return Answer(result, [_tables.facts("Trained", result)])
+
+
+@subcommand(
+    "export",
+    example="zynqfire export runs/zynqnet-32 -o runs/zynqnet-32/model.onnx",
+    make="make export NET=zynqnet-32",
+)
+@click.argument("source", metavar="RUN|NET")
+@click.option("-o", "--out", type=PATH, required=True, help="The .onnx file to write.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of untrained weights.")
+@overrides_option
+def export(source: str, out: Path, seed: int, overrides: tuple[str, ...]) -> Answer:
+    """Write QONNX and golden vectors.
+
+    Of a training RUN, or of a NET with seeded weights and calibrated activations.
+    """
+    writable(out)
+    if Path(source).is_dir():
+        if overrides:
+            raise Refusal(f"--set {overrides[0]}: a trained run has its network, {source}")
+        from .model.export import export_run
+
+        result = export_run(Path(source), out)
+    else:
+        config = _network(source, overrides)
+        from .model.export import export_untrained
+
+        result = export_untrained(config, out, seed=seed)
+    return Answer(result, [_tables.facts("Exported", result)])
+
+
+@subcommand(
+    "compile",
+    example="zynqfire compile runs/zynqnet-32/model.onnx --board pynq-z2 -o build",
+    make="make rtl NET=zynqnet-32 BOARD=pynq-z2",
+)
+@click.argument("net", metavar="NET|MODEL.onnx")
+@board_option
+@click.option("-o", "--out", type=PATH, required=True, help="The build folder to write.")
+@click.option("--folding", type=FILE, help="JSON file: layer to {pe, simd, pixels}.")
+@click.option("--interval", type=click.IntRange(min=1), help="Most cycles a frame.")
+@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second.")
+@click.option(
+    "--clock", type=click.FloatRange(min=0, min_open=True), help="MHz, for --fps.  [the board's]"
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["zynqfire", "vitis"]),
+    default="zynqfire",
+    show_default=True,
+    help="SystemVerilog, or hls4ml's own Vitis HLS project.",
+)
+@overrides_option
+def compile_(
+    net: str,
+    board: str,
+    out: Path,
+    folding: Path | None,
+    interval: int | None,
+    fps: float | None,
+    clock: float | None,
+    backend: str,
+    overrides: tuple[str, ...],
+) -> Answer:
+    """Turn a network into SystemVerilog.
+
+    A NET, a shipped name or a .toml file, is exported untrained first. Without --folding,
+    --interval or --fps the folding is the fastest that fits the board.
+    """
+    writable(out)
+    target = _board(board)
+    chosen = [
+        f"--{name}"
+        for name, value in (("folding", folding), ("interval", interval), ("fps", fps))
+        if value is not None
+    ]
+    if len(chosen) > 1:
+        raise click.UsageError(
+            f"one of --folding, --interval and --fps, not {' and '.join(chosen)}"
+        )
+    if clock is not None and fps is None:
+        raise click.UsageError(f"--clock belongs to --fps, not alone: {clock:g}")
+    if fps is not None:
+        interval = max(1, int((clock or target.clock_mhz) * 1e6 / fps))
+    with ExitStack() as stack:
+        model = _model(net, overrides, stack)
+        if backend == "vitis":
+            if chosen:
+                raise click.UsageError(f"{chosen[0]} is of the zynqfire backend, not of vitis")
+            from .hls.vitis import write_project
+
+            result = write_project(model, out)
+        else:
+            from .hls.compile import compile_model
+
+            result = compile_model(
+                model, target, out, folding=folding, interval=interval, report=say
+            )
+    return Answer(result, _tables.compiled(result))
+
+
+@subcommand(
+    "simulate",
+    example="zynqfire simulate build --frames 3",
+    make="make sim NET=zynqnet-32 FRAMES=3",
+)
+@click.argument("build", type=FOLDER)
+@click.option("--frames", type=click.IntRange(min=1), help="Frames, back to back.")
+@click.option("--input", "inputs", type=FILE, help=".npy: frames x height x width x channels.")
+@click.option("--stalls", type=int, metavar="SEED", help="Stall both ends at random.")
+@click.option("--waves", is_flag=True, help="Write the waveforms, too.")
+def simulate(
+    build: Path, frames: int | None, inputs: Path | None, stalls: int | None, waves: bool
+) -> Answer:
+    """Simulate a build, bit-exact.
+
+    Every output is compared with the integer interpreter and, where there are any, with the golden
+    vectors. Exit code 1 when one differs.
+    """
+    from .rtl_tb.simulate import simulate as run_simulation
+
+    result = run_simulation(
+        build, frames=frames, inputs=inputs, stalls=stalls, waves=waves, report=say
+    )
+    return Answer(result, [_tables.facts("Simulated", result)], yes=result["bit_exact"])
+
+
+@subcommand("budget", example="zynqfire budget build", make="make budget NET=zynqnet-32")
+@click.argument("build", metavar="BUILD|NET|MODEL.onnx")
+@click.option("--board", help="Board name, for a network.  [pynq-z2]")
+@overrides_option
+def budget(build: str, board: str | None, overrides: tuple[str, ...]) -> Answer:
+    """Count the on-chip memory.
+
+    Of a BUILD, or of a NET or an ONNX file compiled for the board. Exit code 1 when over.
+    """
+    from .hls.budget import budget as count
+
+    with ExitStack() as stack:
+        folder = Path(build)
+        if folder.is_dir():
+            if board or overrides:
+                raise Refusal(f"build {build}: board and network are fixed, --board or --set given")
+        else:
+            from .hls.compile import compile_model
+
+            model = _model(build, overrides, stack)
+            folder = _temporary(stack) / "build"
+            compile_model(model, _board(board or DEFAULT_BOARD), folder, report=say)
+        result = count(folder)
+    return Answer(result, _tables.budget(result), yes=result["fits"])
+
+
+@subcommand("synth", example="zynqfire synth build --tool yosys", make="make synth NET=zynqnet-32")
+@click.argument("build", type=FOLDER)
+@click.option("--tool", type=click.Choice(["yosys", "vivado"]), default="yosys", show_default=True)
+def synth(build: Path, tool: str) -> Answer:
+    """Synthesize a build.
+
+    Resources and logic levels; with Vivado, timing and the bitstream too.
+    """
+    from .board.synth import synth as run_synthesis
+
+    result = run_synthesis(build, tool=tool, report=say)
+    return Answer(result, _tables.synthesized(result))
+
+
+@subcommand("profile", example="zynqfire profile zynqnet")
+@click.argument("net", metavar="NET|MODEL.onnx")
+@click.option(
+    "--convention",
+    type=click.Choice(["conv", "netscope"]),
+    default="conv",
+    show_default=True,
+    help="Count convolutions only, or every layer as netscope does.",
+)
+@overrides_option
+def profile(net: str, convention: str, overrides: tuple[str, ...]) -> Answer:
+    """List the layers and what they cost."""
+    if net.endswith(".onnx"):
+        _no_overrides(net, overrides)
+        from .model.profile import profile_onnx
+
+        result = profile_onnx(_existing(net), convention)
+    else:
+        from .model.profile import profile as count
+
+        result = count(_network(net, overrides), convention)
+    return Answer(result, _tables.profiled(net, result))
+
+
+@subcommand("networks", example="zynqfire networks")
+def networks() -> Answer:
+    """List the networks that are shipped."""
+    from .model.config import load, names
+    from .model.profile import profile as count
+
+    rows = []
+    for name in names():
+        cost = count(load(name))
+        rows.append({"name": name} | {key: cost[key] for key in ("macs", "weights", "biases")})
+    return Answer({"networks": rows}, [_tables.rows(rows)])
+
+
+@subcommand("boards", example="zynqfire boards")
+def boards() -> Answer:
+    """List the boards that are known."""
+    from .board.catalog import load, names
+
+    rows = [_tables.board(load(name)) for name in names()]
+    return Answer({"boards": rows}, [_tables.rows(rows)])
+
+
+@subcommand("demo", example="zynqfire demo", make="make demo")
+@click.option(
+    "--out",
+    type=PATH,
+    default=Path("runs/demo"),
+    show_default=True,
+    help="What is kept there and still holds is reused.",
+)
+def demo(out: Path) -> Answer:
+    """Go the whole way on handwritten digits.
+
+    Trains zynqnet-32, exports, compiles for pynq-z2, simulates every held-out image and counts the
+    memory. Exit code 1 when anything differs or does not fit.
+    """
+    from .demo import run as run_demo
+
+    result = run_demo(writable(out), report=say)
+    return Answer(result, _tables.demo(result), yes=result["passed"])
+
+
+def _network(net: str, overrides: tuple[str, ...]) -> Any:
+    from .model.config import load
+
+    return load(net, dict(_assignment(text) for text in overrides))
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise click.UsageError(f"--set takes KEY=VALUE, not {text}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def _board(name: str) -> Any:
+    from .board.catalog import load
+
+    return load(name)
+
+
+def _model(net: str, overrides: tuple[str, ...], stack: ExitStack) -> Path:
+    """Return `net` if it is an ONNX file, else the ONNX file of the untrained network."""
+    if net.endswith(".onnx"):
+        _no_overrides(net, overrides)
+        return _existing(net)
+    config = _network(net, overrides)
+    from .model.export import export_untrained
+
+    say(f"exporting {config.name} with untrained weights")
+    path = _temporary(stack) / f"{config.name}.onnx"
+    export_untrained(config, path)
+    return path
+
+
+def _temporary(stack: ExitStack) -> Path:
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zynqfire-")))
+
+
+def _existing(path: str) -> Path:
+    if not Path(path).is_file():
+        raise Refusal(f"model {path}: no such file")
+    return Path(path)
+
+
+def _no_overrides(net: str, overrides: tuple[str, ...]) -> None:
+    if overrides:
+        raise Refusal(f"--set {overrides[0]}: the fields of an ONNX file are fixed, {net}")
