@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory with one write port and one read port.
+//
+//   rdata_o(t + 2) = memory[raddr_i(t)]
+//
+// Block = 0: LUT RAM between an address register and an output register.
+// Block = 1: block RAM (zf_ram_block) and an output register.
+// A read of the word that is written in the same clock returns the old word, the new one or
+// anything.
+//
+// Latency 2 clocks from the read address, a write and a read every clock.
+module zf_ram #(
+  parameter int unsigned Width = 8,
+  parameter int unsigned Depth = 512,
+  parameter int unsigned Block = 1
+) (
+  input  logic                                       clk_i,
+  input  logic                                       we_i,
+  input  logic [(Depth > 1 ? $clog2(Depth) : 1)-1:0] waddr_i,
+  input  logic [Width-1:0]                           wdata_i,
+  input  logic [(Depth > 1 ? $clog2(Depth) : 1)-1:0] raddr_i,
+  output logic [Width-1:0]                           rdata_o
+);
+
+  if (Width < 1 || Depth < 1 || Block > 1) begin : gen_bad
+    initial $fatal(1, "%m: Width and Depth must be positive and Block 0 or 1, not %0d, %0d, %0d",
+                   Width, Depth, Block);
+  end
+
+  localparam int unsigned AddrBits = Depth > 1 ? $clog2(Depth) : 1;
+
+  logic [Width-1:0] rdata_q;
+  assign rdata_o = rdata_q;
+
+  if (Block == 0) begin : gen_lut
+    (* ram_style = "distributed" *) logic [Width-1:0] memory [Depth];
+    logic [AddrBits-1:0] raddr_q;
+
+    always_ff @(posedge clk_i) begin
+      if (we_i) memory[waddr_i] <= wdata_i;
+      raddr_q <= raddr_i;
+      rdata_q <= memory[raddr_q];
+    end
+  end else begin : gen_block
+    logic [Width-1:0] word;
+
+    zf_ram_block #(
+      .Width(Width),
+      .Depth(Depth)
+    ) u_memory (
+      .clk_i,
+      .we_i,
+      .waddr_i,
+      .wdata_i,
+      .re_i   (1'b1),
+      .raddr_i,
+      .rdata_o(word)
+    );
+
+    always_ff @(posedge clk_i) rdata_q <= word;
+  end
+
+endmodule
