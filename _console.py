@@ -38,6 +38,7 @@ class Answer:
         What a person sees instead: rich renderables or lines.
     yes : bool
         False makes the exit code 1.
+
     """
 
     data: dict[str, Any]
@@ -95,6 +96,7 @@ def writable(path: Path) -> Path:
     ------
     Refusal
         Where the nearest folder that exists cannot take a file.
+
     """
     folder = path.absolute().parent
     while not folder.exists():
@@ -142,25 +144,28 @@ def run(group: click.Group, args: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return PIPE_CLOSED
-    except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "zynqfire"
-        sentence, code = f"{where}: {error.format_message()}", REFUSED
-    except click.ClickException as error:
-        sentence, code = error.format_message(), REFUSED
-    except Refusal as error:
-        sentence, code = str(error), REFUSED
-    except OSError as error:
-        reason = error.strerror or str(error)
-        sentence, code = f"{error.filename}: {reason}" if error.filename else reason, REFUSED
-    except Exception as error:  # a fault of ours: keep the traceback, still answer in JSON
-        sentence, code, verbose = f"internal error: {type(error).__name__}: {error}", BROKEN, True
+    except Exception as error:
+        code, sentence = _sentence(error)
+        if verbose or code == BROKEN:
+            traceback.print_exception(error)
     sentence = " ".join(sentence.split())
-    if verbose:
-        traceback.print_exc()
     click.echo(sentence if sentence.startswith("zynqfire") else f"zynqfire: {sentence}", err=True)
     if "--json" in args:
         click.echo(_json({"error": sentence}), nl=False)
     return code
+
+
+def _sentence(error: Exception) -> tuple[int, str]:
+    """Return the exit code and the sentence for `error`."""
+    if isinstance(error, click.UsageError):
+        where = error.ctx.command_path if error.ctx else "zynqfire"
+        return REFUSED, f"{where}: {error.format_message()}"
+    if isinstance(error, Refusal | click.ClickException):
+        return REFUSED, str(error)
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        return REFUSED, f"{error.filename}: {reason}" if error.filename else reason
+    return BROKEN, f"internal error: {type(error).__name__}: {error}"
 
 
 def _json(data: dict[str, Any]) -> str:

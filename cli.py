@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -147,8 +146,6 @@ def compile_(
     A NET, a shipped name or a .toml file, is exported untrained first. Without --folding,
     --interval or --fps the folding is the fastest that fits the board.
     """
-    writable(out)
-    target = _board(board)
     chosen = [
         f"--{name}"
         for name, value in (("folding", folding), ("interval", interval), ("fps", fps))
@@ -160,13 +157,16 @@ def compile_(
         )
     if clock is not None and fps is None:
         raise click.UsageError(f"--clock belongs to --fps, not alone: {clock:g}")
+    if chosen and backend == "vitis":
+        raise click.UsageError(f"{chosen[0]} is of the zynqfire backend, not of vitis")
+    writable(out)
+    _known(net)
+    target = _board(board)
     if fps is not None:
         interval = max(1, int((clock or target.clock_mhz) * 1e6 / fps))
     with ExitStack() as stack:
         model = _model(net, overrides, stack)
         if backend == "vitis":
-            if chosen:
-                raise click.UsageError(f"{chosen[0]} is of the zynqfire backend, not of vitis")
             from .hls.vitis import write_project
 
             result = write_project(model, out)
@@ -222,6 +222,7 @@ def budget(build: str, board: str | None, overrides: tuple[str, ...]) -> Answer:
             if board or overrides:
                 raise Refusal(f"build {build}: board and network are fixed, --board or --set given")
         else:
+            _known(build)
             from .hls.compile import compile_model
 
             model = _model(build, overrides, stack)
@@ -258,10 +259,10 @@ def synth(build: Path, tool: str) -> Answer:
 def profile(net: str, convention: str, overrides: tuple[str, ...]) -> Answer:
     """List the layers and what they cost."""
     if net.endswith(".onnx"):
-        _no_overrides(net, overrides)
+        _no_overrides(_known(net), overrides)
         from .model.profile import profile_onnx
 
-        result = profile_onnx(_existing(net), convention)
+        result = profile_onnx(Path(net), convention)
     else:
         from .model.profile import profile as count
 
@@ -317,14 +318,11 @@ def _network(net: str, overrides: tuple[str, ...]) -> Any:
     return load(net, dict(_assignment(text) for text in overrides))
 
 
-def _assignment(text: str) -> tuple[str, Any]:
+def _assignment(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (key and equals and value):
         raise click.UsageError(f"--set takes KEY=VALUE, not {text}")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
+    return key, value
 
 
 def _board(name: str) -> Any:
@@ -337,7 +335,7 @@ def _model(net: str, overrides: tuple[str, ...], stack: ExitStack) -> Path:
     """Return `net` if it is an ONNX file, else the ONNX file of the untrained network."""
     if net.endswith(".onnx"):
         _no_overrides(net, overrides)
-        return _existing(net)
+        return Path(net)
     config = _network(net, overrides)
     from .model.export import export_untrained
 
@@ -351,12 +349,16 @@ def _temporary(stack: ExitStack) -> Path:
     return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zynqfire-")))
 
 
-def _existing(path: str) -> Path:
-    if not Path(path).is_file():
-        raise Refusal(f"model {path}: no such file")
-    return Path(path)
+def _known(net: str) -> str:
+    if net.endswith(".onnx") and not Path(net).is_file():
+        raise Refusal(f"model {net}: no such file")
+    return net
 
 
 def _no_overrides(net: str, overrides: tuple[str, ...]) -> None:
     if overrides:
         raise Refusal(f"--set {overrides[0]}: the fields of an ONNX file are fixed, {net}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

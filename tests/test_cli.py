@@ -1,0 +1,227 @@
+"""The command: one JSON object on stdout, one sentence on stderr, exit codes 0, 1 and 2."""
+
+import ctypes
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+from zynqfire import Refusal, cli
+from zynqfire._console import Answer, guests_on_stderr
+
+COMMANDS = list(cli.zynqfire.commands)
+
+
+@pytest.fixture
+def zynqfire(capfd):
+    """Return a function that runs a command line: exit code, standard output, standard error."""
+
+    def call(*args):
+        capfd.readouterr()
+        code = cli.main([str(arg) for arg in args])
+        return code, *capfd.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def refused(zynqfire):
+    """Return a function that asserts a refusal, with and without --json, and returns its text."""
+
+    def call(*args):
+        code, out, err = zynqfire(*args)
+        assert (code, out) == (2, "")
+        assert err.count("\n") == 1 and "Traceback" not in err and err.startswith("zynqfire")
+        code, out, again = zynqfire(*args, "--json")
+        assert code == 2 and again == err
+        assert json.loads(out)["error"] in err
+        return err
+
+    return call
+
+
+def stub(monkeypatch, answer):
+    """Replace what `zynqfire networks` does by `answer`."""
+    monkeypatch.setattr(cli.zynqfire.commands["networks"], "callback", answer)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_subcommand_has_json_and_verbose(name):
+    """The common options are everywhere."""
+    names = {n for parameter in cli.zynqfire.commands[name].params for n in parameter.opts}
+    assert {"--json", "--verbose"} <= names
+
+
+def test_commands_are_listed_in_the_order_of_work(zynqfire):
+    """Help lists train before compile before simulate."""
+    _, out, _ = zynqfire("--help")
+    assert out.index("  train") < out.index("  compile") < out.index("  simulate")
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["fly"], "No such command 'fly'"),
+        (["boards", "--fly"], "No such option '--fly'"),
+        (["compile", "zynqnet-32"], "Missing option '-o' / '--out'"),
+        (["compile", "zynqnet-32", "-o", "x", "--backend", "hls"], "'hls' is not one of"),
+        (["compile", "zynqnet-32", "-o", "x", "--interval", "0"], "0 is not in the range"),
+        (["simulate", "no-such-build"], "'no-such-build' does not exist"),
+        (["simulate", ".", "--frames", "many"], "'many' is not a valid integer"),
+        (["train", "zynqnet-32", "--set", "input"], "--set takes KEY=VALUE, not input"),
+        (["compile", "a.onnx", "-o", "x", "--clock", "50"], "--clock belongs to --fps, not alone"),
+        (
+            ["compile", "a.onnx", "-o", "x", "--fps", "9", "--interval", "9"],
+            "one of --folding, --interval and --fps, not --interval and --fps",
+        ),
+        (["compile", "a.onnx", "-o", "x"], "model a.onnx: no such file"),
+        (["profile", "a.onnx"], "model a.onnx: no such file"),
+        (["budget", "a.onnx"], "model a.onnx: no such file"),
+        (["budget", ".", "--board", "zc706"], "build .: board and network are fixed"),
+        (["export", "fly", "-o", "x.onnx"], "or one of zynqnet"),
+        (["export", ".", "-o", "x.onnx", "--set", "input=8"], "a trained run has its network"),
+        (["profile", "zynqnet-32", "--set", "fly=1"], "unknown key fly"),
+        (["compile", "zynqnet-32", "-o", "x", "--board", "fly"], "pynq-z2"),
+    ],
+)
+def test_bad_command_lines_are_refused(args, sentence, refused, tmp_path, monkeypatch):
+    """One sentence, exit code 2, and no file appears."""
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(*args)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["train", "zynqnet-32", "--out"],
+        ["export", "zynqnet-32", "-o"],
+        ["compile", "zynqnet-32", "-o"],
+        ["demo", "--out"],
+    ],
+    ids=lambda args: args[0],
+)
+def test_outputs_that_cannot_be_written_are_refused_at_once(args, refused, tmp_path):
+    """A file where a folder should be, before any work is done."""
+    (tmp_path / "file").touch()
+    assert "must be a folder that can be written" in refused(*args, tmp_path / "file" / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_full_disk_is_refused(tmp_path):
+    """A device that takes no byte more leaves nothing behind."""
+    result = subprocess.run(
+        [sys.executable, "-m", "zynqfire.cli", "export", "zynqnet-32", "-o", tmp_path / "m.onnx"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2 and result.stdout == ""
+    assert "must be a folder that can be written (File too large)" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_standard_output_is_refused():
+    """An answer that could not be printed is no success."""
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "zynqfire.cli", "boards"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 2 and "No space left on device" in result.stderr
+
+
+def test_closed_pipe_is_quiet():
+    """`zynqfire boards | true` prints no traceback."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(
+        [sys.executable, "-m", "zynqfire.cli", "boards"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (141, "")
+
+
+def test_guests_print_to_standard_error(capfd):
+    """Python, C and subprocesses alike; the answer alone reaches standard output."""
+    with guests_on_stderr(verbose=False) as write:
+        print("python")
+        ctypes.CDLL(None).puts(b"c")
+        subprocess.run(["echo", "process"], check=True)
+        write("answer\n")
+    print("after")
+    out, err = capfd.readouterr()
+    assert out == "answer\nafter\n"
+    assert sorted(err.split()) == ["c", "process", "python"]
+
+
+def test_guests_warnings_are_dropped(monkeypatch, zynqfire):
+    """A warning of another package is seen with -v only."""
+
+    def warn():
+        import warnings
+
+        warnings.warn("from a guest", stacklevel=2)
+        return Answer({})
+
+    stub(monkeypatch, warn)
+    assert zynqfire("networks", "--json") == (0, "{}\n", "")
+    with pytest.warns(UserWarning, match="from a guest"):
+        zynqfire("networks", "--json", "-v")
+
+
+def test_interrupt_is_quiet(monkeypatch, zynqfire):
+    """Ctrl-C: 130 and no traceback."""
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    stub(monkeypatch, interrupt)
+    code, out, err = zynqfire("networks")
+    assert (code, out, err.strip()) == (130, "", "")
+
+
+def test_no_is_exit_code_1(monkeypatch, zynqfire):
+    """The answer no is an answer: JSON, no error."""
+    stub(monkeypatch, lambda: Answer({"fits": False}, yes=False))
+    assert zynqfire("networks", "--json") == (1, '{"fits": false}\n', "")
+
+
+def test_system_errors_name_the_file(monkeypatch, refused):
+    """An error of the operating system is one sentence."""
+    stub(monkeypatch, lambda: os.stat("/no/such/file"))
+    assert "/no/such/file: No such file or directory" in refused("networks")
+
+
+def test_refusals_are_one_line(monkeypatch, refused):
+    """A refusal with line breaks in it is printed as one sentence."""
+
+    def refuse():
+        raise Refusal("layer a:\n  pe must divide 6, not 4")
+
+    stub(monkeypatch, refuse)
+    assert refused("networks") == "zynqfire: layer a: pe must divide 6, not 4\n"
+
+
+def test_our_own_faults_show_where(monkeypatch, zynqfire):
+    """A bug is neither a no nor a refusal: exit code 3, traceback, still JSON."""
+    stub(monkeypatch, lambda: 1 / 0)
+    code, out, err = zynqfire("networks", "--json")
+    assert code == 3 and "Traceback" in err
+    assert json.loads(out) == {"error": "internal error: ZeroDivisionError: division by zero"}
+
+
+def test_json_has_no_nan(monkeypatch, zynqfire):
+    """NaN is no JSON."""
+    stub(monkeypatch, lambda: Answer({"loss": float("nan")}))
+    assert zynqfire("networks", "--json")[0] == 3

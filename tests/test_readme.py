@@ -1,0 +1,107 @@
+"""Every command, option, target and file that the documents name exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from zynqfire.cli import zynqfire
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/results.md"]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TARGETS = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.M)[1].split())
+VARIABLES = set(re.findall(r"^([A-Z]+) \??= ", MAKEFILE, re.M)) | {"PYTHON"}
+
+
+def code(document: str) -> list[str]:
+    """Return the lines of code of a document: shell blocks and inline spans."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return lines + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+
+
+def commands(program: str) -> list[list[str]]:
+    """Return the calls of `program` in all documents, split into words."""
+    calls = [shlex.split(line) for name in DOCUMENTS for line in code(name)]
+    return [call for call in calls if len(call) > 1 and Path(call[0]).name == program]
+
+
+def refusal(call: list[str]) -> str | None:
+    """Return why `zynqfire` would not parse `call`, or nothing."""
+    command = zynqfire.commands.get(call[1])
+    if command is None:
+        return f"no subcommand {call[1]}"
+    options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    unknown = [word for word in call[2:] if word.startswith("-") and word not in options]
+    return f"no option {unknown} of {call[1]}" if unknown else None
+
+
+def test_documents_show_commands():
+    """The search below finds what it is meant to check."""
+    assert len(commands("zynqfire")) >= 12 and len(commands("make")) >= 12
+
+
+@pytest.mark.parametrize("call", commands("zynqfire"), ids=" ".join)
+def test_command_exists(call):
+    """A documented `zynqfire …` has its subcommand and its options."""
+    assert call[1] == "COMMAND" or refusal(call) is None
+
+
+def test_wrong_commands_are_seen():
+    """The check refuses a subcommand and an option that do not exist."""
+    assert refusal(["zynqfire", "fly"]) and refusal(["zynqfire", "boards", "--fly"])
+
+
+@pytest.mark.parametrize("call", commands("make"), ids=" ".join)
+def test_make_target_exists(call):
+    """A documented `make …` has its target, and its variables are read by the Makefile."""
+    for word in call[1:]:
+        name, equals, _ = word.partition("=")
+        assert name in (VARIABLES if equals else TARGETS)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_options_in_prose_exist(document):
+    """An option named on its own belongs to some subcommand."""
+    known = {n for c in zynqfire.commands.values() for p in c.params for n in p.opts} | {"--help"}
+    named = {line.split()[0] for line in code(document) if line.startswith("--")}
+    assert named <= known
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_linked_and_named_files_exist(document):
+    """Links lead to files of the repository, and so do the paths in prose."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    here = (ROOT / document).parent
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    assert all((here / link).exists() for link in links), links
+    stages = ("model", "hls", "rtl_tb", "board", "tests", "docs")
+    for path in re.findall(r"`([a-z_]+/[a-z_./-]*)`", text):
+        if path.split("/")[0] in stages:
+            assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("name", zynqfire.commands)
+def test_every_subcommand_is_documented(name):
+    """README names each subcommand, and its help has an example that parses."""
+    command = zynqfire.commands[name]
+    assert f"zynqfire {name}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert refusal(shlex.split(command.example)) is None
+    with click.Context(command, info_name=f"zynqfire {name}") as context:
+        text = command.get_help(context)
+    assert f"Example: {command.example}" in text
+    if command.make:
+        assert command.make.split()[1] in TARGETS and f"Same: {command.make}" in text
+
+
+def test_boards_and_networks_are_documented():
+    """README names what is shipped."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in (ROOT / "model" / "networks").glob("*.toml"):
+        assert f"`{path.stem}`" in text
+    plain = re.sub(r"[^a-z0-9]", "", text.lower())
+    for path in (ROOT / "board" / "boards").glob("*.toml"):
+        assert path.stem.replace("-", "") in plain, path.stem
