@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// zf_conv: a convolution layer, window to codes.
+//
+//   y[m] = clamp(rhe((sum w[m] * a + bias[m]) * 2**-shift[m]), Lo, Hi)
+// Chains zf_window, zf_mvu and zf_requantize, which never stall once a product has begun. The
+// window begins one only against a credit: a free place in the output FIFO, given back when a beat
+// leaves. So stalls on either side stop nothing in mid-product and no enable fans out.
+//
+// Input: raster order, Lanes channels a beat. Output: raster order, Pe channels a beat.
+// Latency: 9 + ceil(log2(Taps*Lanes)) + words of a product + 2 of the FIFO, from the last input
+// beat that a pixel needs.
+// Throughput: OutH*OutW*Groups*Words cycles a frame, Words = KernelH*KernelW*Channels/(Taps*Lanes),
+// while FifoDepth covers the pipeline and the input keeps its rate.
+
+module zf_conv #(
+    parameter int                 ABits      = 4,
+    parameter bit                 ASigned    = 0,
+    parameter int                 WBits      = 4,
+    parameter int                 AccBits    = 16,
+    parameter int                 Channels   = 2,
+    parameter int                 Lanes      = 1,
+    parameter int                 InH        = 4,
+    parameter int                 InW        = 4,
+    parameter int                 KernelH    = 3,
+    parameter int                 KernelW    = 3,
+    parameter int                 StrideH    = 1,
+    parameter int                 StrideW    = 1,
+    parameter int                 PadTop     = 1,
+    parameter int                 PadLeft    = 1,
+    parameter int                 OutH       = 4,
+    parameter int                 OutW       = 4,
+    parameter int                 Taps       = 1,
+    parameter int                 Rows       = 4,
+    parameter int                 Pe         = 2,
+    parameter int                 Groups     = 2,
+    parameter int                 BiasBits   = 8,
+    parameter int                 ShiftMin   = 4,
+    parameter int                 ShiftMax   = 4,
+    parameter int                 ShiftBits  = 0,
+    parameter int                 OutBits    = 4,
+    parameter logic signed [63:0] Lo         = 0,
+    parameter logic signed [63:0] Hi         = 15,
+    parameter int                 FifoDepth  = 16,
+    parameter int unsigned RomBlock   = 0,
+    parameter int unsigned RamBlock   = 0,
+    parameter                     WeightFile = "none.mem",
+    parameter                     BiasFile   = "none.mem"
+) (
+    input  logic                   clk_i,
+    input  logic                   rst_i,
+    input  logic [Lanes*ABits-1:0] s_tdata_i,
+    input  logic                   s_tvalid_i,
+    output logic                   s_tready_o,
+    output logic [ Pe*OutBits-1:0] m_tdata_o,
+    output logic                   m_tvalid_o,
+    input  logic                   m_tready_i
+);
+
+  localparam int Simd = Taps * Lanes;
+  localparam int Words = KernelH * KernelW * Channels / Simd;
+
+  logic go, take, fetch, word_valid, word_last;
+  logic [Simd*ABits-1:0] word;
+  zf_window #(
+      .Bits(ABits), .Channels(Channels), .Lanes(Lanes), .InH(InH), .InW(InW), .KernelH(KernelH),
+      .KernelW(KernelW), .StrideH(StrideH), .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft),
+      .OutH(OutH), .OutW(OutW), .Taps(Taps), .Groups(Groups), .Rows(Rows), .Block(RamBlock)
+  ) u_window (
+      .clk_i, .rst_i, .s_tdata_i, .s_tvalid_i, .s_tready_o, .go_i(go), .take_o(take),
+      .fetch_o(fetch), .m_valid_o(word_valid), .m_last_o(word_last), .m_data_o(word)
+  );
+
+  logic acc_fetch, acc_valid;
+  logic [Pe*AccBits-1:0] acc;
+  zf_mvu #(
+      .Pe(Pe), .Simd(Simd), .ABits(ABits), .ASigned(ASigned), .WBits(WBits), .AccBits(AccBits),
+      .Words(Words), .Groups(Groups), .Block(RomBlock), .InitFile(WeightFile)
+  ) u_mvu (
+      .clk_i, .rst_i, .fetch_i(fetch), .s_valid_i(word_valid), .s_last_i(word_last),
+      .s_data_i(word), .m_fetch_o(acc_fetch), .m_valid_o(acc_valid), .m_data_o(acc)
+  );
+
+  logic code_valid;
+  logic [Pe*OutBits-1:0] code;
+  zf_requantize #(
+      .Lanes(Pe), .InBits(AccBits), .InSigned(1'b1), .BiasBits(BiasBits), .ShiftMin(ShiftMin),
+      .ShiftMax(ShiftMax), .ShiftBits(ShiftBits), .Groups(Groups), .OutBits(OutBits), .Lo(Lo),
+      .Hi(Hi), .InitFile(BiasFile)
+  ) u_requantize (
+      .clk_i, .rst_i, .fetch_i(acc_fetch), .s_valid_i(acc_valid), .s_data_i(acc),
+      .m_valid_o(code_valid), .m_data_o(code)
+  );
+
+  zf_credit_fifo #(.Width(Pe * OutBits), .Depth(FifoDepth)) u_fifo (
+      .clk_i, .rst_i, .take_i(take), .go_o(go), .s_valid_i(code_valid), .s_data_i(code),
+      .m_tdata_o, .m_tvalid_o, .m_tready_i
+  );
+
+endmodule

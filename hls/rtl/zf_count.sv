@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// zf_count: modulo counter with a registered flag for its last value.
+//
+// value' = (value + 1) mod Count on step_i; last_o = (value == Count - 1).
+// Latency: 1 cycle. Throughput: a step a cycle.
+
+module zf_count #(
+    parameter int Count = 4,
+    localparam int Bits = (Count > 1) ? $clog2(Count) : 1
+) (
+    input  logic            clk_i,
+    input  logic            rst_i,
+    input  logic            step_i,
+    output logic [Bits-1:0] value_o,
+    output logic            last_o
+);
+
+  initial if (Count < 1) $fatal(1, "%m: Count must be positive, not %0d", Count);
+
+  if (Count == 1) begin : g_one
+    assign value_o = '0;
+    assign last_o  = 1'b1;
+    logic unused;
+    assign unused = ^{clk_i, rst_i, step_i};
+  end else begin : g_many
+    logic [Bits-1:0] value_q;
+    logic last_q;
+
+    always_ff @(posedge clk_i) begin
+      if (rst_i) begin
+        value_q <= '0;
+        last_q  <= 1'b0;
+      end else if (step_i) begin
+        value_q <= last_q ? '0 : value_q + 1'b1;
+        last_q  <= (value_q == Bits'(Count - 2));
+      end
+    end
+
+    assign value_o = value_q;
+    assign last_o  = last_q;
+  end
+
+endmodule

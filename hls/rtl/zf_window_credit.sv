@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// zf_window_credit: which output pixels of a sliding window have their input, which input has room.
+//
+// Counts input pixels in raster order, across frames. Output pixel (y, x) needs every input pixel
+// up to the bottom right corner of its window,
+//   need(y, x) = min(y*StrideH - PadTop + KernelH - 1, InH - 1) * InW
+//              + min(x*StrideW - PadLeft + KernelW, InW),
+// and once it comes up, no later window reads the input pixels before
+//   done(y, x) = y*StrideH >= PadTop ? (y*StrideH - PadTop)*InW + max(0, x*StrideW - PadLeft) : 0.
+// Between neighbouring pixels both grow by one of few constants; this unit adds them up.
+//   ahead = stored - need of the current pixel;  ready_o = ahead >= 0
+//   spare = Rows*InW - (stored - done) - 1;      room_o = spare >= 0
+// Latency: 1 cycle. Throughput: a pixel in and a pixel out a cycle.
+
+module zf_window_credit #(
+    parameter int InH     = 4,
+    parameter int InW     = 4,
+    parameter int KernelH = 3,
+    parameter int KernelW = 3,
+    parameter int StrideH = 1,
+    parameter int StrideW = 1,
+    parameter int PadTop  = 1,
+    parameter int PadLeft = 1,
+    parameter int OutH    = 4,
+    parameter int OutW    = 4,
+    parameter int Rows    = 4,
+    localparam int XBits = (OutW > 1) ? $clog2(OutW) : 1,
+    localparam int YBits = (OutH > 1) ? $clog2(OutH) : 1
+) (
+    input  logic             clk_i,
+    input  logic             rst_i,
+    input  logic             stored_i,   // an input pixel is complete
+    input  logic             pixel_i,    // the current output pixel (y, x) is read
+    input  logic [XBits-1:0] x_i,
+    input  logic [YBits-1:0] y_i,
+    input  logic             last_x_i,
+    input  logic             last_y_i,
+    output logic             ready_o,
+    output logic             room_o
+);
+
+  function automatic int least(input int a, input int b);
+    least = (a < b) ? a : b;
+  endfunction
+
+  // Last column and row whose window does not hang over the right and the bottom edge; -1: none.
+  localparam int ClipX =
+      (InW + PadLeft < KernelW) ? -1 : (InW + PadLeft - KernelW) / StrideW;
+  localparam int ClipY = (InH + PadTop < KernelH) ? -1 : (InH + PadTop - KernelH) / StrideH;
+  localparam int FreeX = (PadLeft + StrideW - 1) / StrideW;  // first column off the left padding
+  localparam int FreeY = (PadTop + StrideH - 1) / StrideH;
+
+  localparam int NeedX = least(KernelW - PadLeft, InW);
+  localparam int NeedXEnd = least((OutW - 1) * StrideW - PadLeft + KernelW, InW);
+  localparam int NeedY = least(KernelH - PadTop - 1, InH - 1);
+  localparam int NeedYEnd = least((OutH - 1) * StrideH - PadTop + KernelH - 1, InH - 1);
+  localparam int DoneXEnd = (OutW - 1 >= FreeX) ? (OutW - 1) * StrideW - PadLeft : 0;
+  localparam int DoneEnd =
+      (OutH - 1 >= FreeY) ? ((OutH - 1) * StrideH - PadTop) * InW + DoneXEnd : 0;
+
+  initial begin
+    if (PadTop >= KernelH || PadLeft >= KernelW)
+      $fatal(1, "%m: pads %0d, %0d must be below the kernel", PadTop, PadLeft);
+    if (Rows * InW < NeedY * InW + NeedX)
+      $fatal(1, "%m: Rows %0d cannot hold the first window", Rows);
+  end
+
+  localparam int Bits = $clog2((Rows + KernelH + StrideH + 1) * InW + 1) + 2;
+  typedef logic signed [Bits-1:0] count_t;
+
+  count_t need, done, ahead_q, spare_q;
+  logic signed [31:0] x, y;
+  assign x = $signed(32'(x_i));
+  assign y = $signed(32'(y_i));
+
+  always_comb begin
+    if (!last_x_i) begin
+      if (x < ClipX) need = count_t'(StrideW);
+      else if (x == ClipX) need = count_t'(InW - (ClipX * StrideW - PadLeft + KernelW));
+      else need = '0;
+    end else if (!last_y_i) begin
+      if (y < ClipY) need = count_t'(StrideH * InW + NeedX - NeedXEnd);
+      else if (y == ClipY)
+        need = count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NeedX - NeedXEnd);
+      else need = count_t'(NeedX - NeedXEnd);
+    end else begin
+      need = count_t'((InH - NeedYEnd + NeedY) * InW - NeedXEnd + NeedX);
+    end
+  end
+
+  always_comb begin
+    if (!last_x_i) begin
+      if (y < FreeY || x + 1 < FreeX) done = '0;
+      else if (x + 1 == FreeX) done = count_t'(FreeX * StrideW - PadLeft);
+      else done = count_t'(StrideW);
+    end else if (!last_y_i) begin
+      if (y + 1 < FreeY) done = '0;
+      else if (y + 1 == FreeY) done = count_t'((FreeY * StrideH - PadTop) * InW);
+      else done = count_t'(StrideH * InW - DoneXEnd);
+    end else begin
+      done = count_t'(InH * InW - DoneEnd);
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      ahead_q <= count_t'(-(NeedY * InW + NeedX));
+      spare_q <= count_t'(Rows * InW - 1);
+    end else begin
+      ahead_q <= ahead_q - (pixel_i ? need : '0) + count_t'({1'b0, stored_i});
+      spare_q <= spare_q + (pixel_i ? done : '0) - count_t'({1'b0, stored_i});
+    end
+  end
+
+  assign ready_o = !ahead_q[Bits-1];
+  assign room_o  = !spare_q[Bits-1];
+
+endmodule
