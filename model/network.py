@@ -1,0 +1,179 @@
+"""A `NetworkConfig` as a PyTorch module, in float or with Brevitas quantizers.
+
+Both forms have the same parameter names, so that a float network's weights load into the quantized
+one. `Network.merge` removes the batch normalizations by folding them into the convolutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from brevitas.nn.utils import merge_bn
+from torch import nn
+
+from . import quantizers
+from .config import Convolution, NetworkConfig
+
+
+class _Block(nn.Module):
+    """Convolutions by layer name, each with its normalization ``NAME_bn`` beside it."""
+
+    def __init__(self, config: NetworkConfig, prefix: str, quantized: bool, normalized: bool):
+        super().__init__()
+        self.config, self.prefix = config, prefix
+        self.quantized, self.normalized = quantized, normalized
+
+    def add_convolution(self, spec: Convolution, normalized: bool) -> None:
+        """Build the convolution `spec` and its normalization."""
+        sizes = spec.inputs, spec.outputs, spec.kernel, spec.stride, spec.pad
+        name = spec.name.removeprefix(self.prefix)
+        if self.quantized:
+            bits = self.config.weight_bits_of(spec.name)
+            layer = quantizers.convolution(*sizes, bits, self.config.per_channel)
+        else:
+            layer = nn.Conv2d(*sizes)
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)
+        self.add_module(name, layer)
+        self.add_module(f"{name}_bn", nn.BatchNorm2d(spec.outputs) if normalized else nn.Identity())
+
+    def add_activation(self, name: str) -> None:
+        """Build the activation `name` as ``NAME_relu``."""
+        bits = self.config.activation_bits_of(self.prefix + name)
+        self.add_module(f"{name}_relu", quantizers.relu(bits) if self.quantized else nn.ReLU())
+
+    def convolve(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        """Return the normalized result of convolution `name`."""
+        return self.get_submodule(f"{name}_bn")(self.get_submodule(name)(x))
+
+
+class FireModule(_Block):
+    """Squeeze, then two expansions through one shared activation, side by side."""
+
+    def __init__(
+        self, config: NetworkConfig, number: int, quantized: bool = True, normalized: bool = False
+    ):
+        prefix = f"fire{number}/"
+        super().__init__(config, prefix, quantized, normalized)
+        for spec in config.convolutions():
+            if spec.name.startswith(prefix):
+                self.add_convolution(spec, normalized)
+        self.add_activation("squeeze")
+        self.add_activation("expand")  # one scale, so that the concatenation is exact
+        self.bypass = config.fire[number - 2].bypass
+        if self.bypass:
+            self.add_activation("bypass")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the module's output, a QuantTensor if quantized."""
+        squeezed = self.squeeze_relu(self.convolve("squeeze", x))
+        branches = [
+            self.expand_relu(self.convolve(name, squeezed)) for name in ("expand1", "expand3")
+        ]
+        y = torch.cat(branches, 1)
+        if self.bypass:
+            x, y = (t.value if self.quantized else t for t in (x, y))
+            y = self.bypass_relu(x + y)
+        return y
+
+
+class Network(_Block):
+    """A whole network; takes pixels * 2**-8 as (N, 3, H, W), returns logits (N, classes).
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        What to build.
+    quantized : bool
+        With Brevitas quantizers, else in float.
+    normalized : bool
+        With batch normalization after every convolution but conv10.
+    """
+
+    def __init__(self, config: NetworkConfig, quantized: bool = True, normalized: bool = False):
+        super().__init__(config, "", quantized, normalized)
+        specs = config.convolutions()
+        if quantized:
+            self.input = quantizers.pixels()
+        self.add_convolution(specs[0], normalized)
+        self.add_activation("conv1")
+        for number in range(2, len(config.fire) + 2):
+            module = FireModule(config, number, quantized, normalized)
+            self.add_module(f"fire{number}", module)
+        self.add_convolution(specs[-1], normalized=False)
+        self.pool = nn.AvgPool2d(specs[-1].out_size)
+
+    @property
+    def fires(self) -> list[FireModule]:
+        """The fire modules in order."""
+        return [module for module in self.children() if isinstance(module, FireModule)]
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return conv10's map, (N, head, H, W)."""
+        x = self.conv1_relu(self.convolve("conv1", self.input(x) if self.quantized else x))
+        for module in self.fires:
+            x = module(x)
+        if self.training and self.config.dropout:
+            if self.quantized:  # still a tensor with a scale, which conv10's bias needs
+                x = x.set(value=nn.functional.dropout(x.value, self.config.dropout))
+            else:
+                x = nn.functional.dropout(x, self.config.dropout)
+        return self.conv10(x)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits of the classes; conv10's padding outputs are cut off."""
+        logits = torch.flatten(self.pool(self.features(x)), 1)
+        classes = self.config.classes
+        return logits if classes == self.config.head else logits[:, :classes]
+
+    def convolutions(self) -> Iterator[tuple[str, nn.Module]]:
+        """Yield the layer name and module of every convolution in order of execution."""
+        for spec in self.config.convolutions():
+            yield spec.name, self.get_submodule(spec.name.replace("/", "."))
+
+    def activations(self) -> Iterator[tuple[str, nn.Module]]:
+        """Yield the name and module of every activation in order of execution."""
+        for name in self.config.activations():
+            yield name, self.get_submodule(name.replace("/", ".") + "_relu")
+
+    def output_frac(self) -> int:
+        """Return the fraction bits that hold every channel of conv10's exact result."""
+        last = list(self.activations())[-1][1]
+        return -quantizers.log2_scale(last) - quantizers.log2_scale(self.conv10)
+
+    def merge(self) -> None:
+        """Fold every batch normalization into its convolution."""
+        for block in (self, *self.fires):
+            for name, child in list(block.named_children()):
+                if isinstance(child, nn.BatchNorm2d):
+                    merge_bn(block.get_submodule(name.removesuffix("_bn")), child)
+                    block.add_module(name, nn.Identity())
+            block.normalized = False
+        if self.quantized:
+            self.calibrate_weights()
+
+    def calibrate_weights(self) -> None:
+        """Choose every weight scale anew."""
+        for _, layer in self.convolutions():
+            quantizers.calibrate_weights(layer)
+
+    @torch.no_grad()
+    def calibrate_activations(self, x: torch.Tensor) -> None:
+        """Choose every activation scale from the batch `x`, in order of execution.
+
+        A shared activation sees all that is put through it. Batch normalizations normalize by the
+        batch where the network is in training mode.
+        """
+        seen: dict[nn.Module, list[torch.Tensor]] = {}
+
+        def look(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+            seen.setdefault(layer, []).append(inputs[0].detach().flatten())
+            quantizers.calibrate_activation(layer, torch.cat(seen[layer]))
+
+        handles = [layer.register_forward_pre_hook(look) for _, layer in self.activations()]
+        try:
+            self.features(x)
+        finally:
+            for handle in handles:
+                handle.remove()

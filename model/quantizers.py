@@ -1,0 +1,130 @@
+"""The Brevitas quantizers of our networks: power-of-two scales, zero-points 0, round half to even.
+
+A scale is a stored exponent that `calibrate` functions choose and training leaves alone: a
+checkpoint then holds everything, and a scale never jumps in the middle of a stage.
+"""
+
+from __future__ import annotations
+
+import torch
+from brevitas.inject.enum import ScalingImplType
+from brevitas.nn import QuantConv2d, QuantIdentity, QuantReLU
+from brevitas.quant.fixed_point import (
+    Int8WeightPerChannelFixedPoint,
+    Int8WeightPerTensorFixedPoint,
+    Uint8ActPerTensorFixedPoint,
+)
+from brevitas.quant.scaled_int import Int32Bias
+from torch import nn
+
+PIXEL_FRAC = 8  # a pixel p has the value p * 2**-8
+
+
+class Weight(Int8WeightPerTensorFixedPoint):
+    """Signed narrow weights with one scale for the tensor."""
+
+    scaling_impl_type = ScalingImplType.PARAMETER
+    scaling_init = 1.0
+
+
+class ChannelWeight(Int8WeightPerChannelFixedPoint):
+    """Signed narrow weights with a scale for every output channel."""
+
+    scaling_impl_type = ScalingImplType.PARAMETER
+    scaling_init = 1.0
+
+
+class Activation(Uint8ActPerTensorFixedPoint):
+    """Unsigned activations after a ReLU."""
+
+    scaling_impl_type = ScalingImplType.PARAMETER
+    scaling_init = 1.0
+
+
+class Pixel(Uint8ActPerTensorFixedPoint):
+    """Bytes of a picture, value = byte * 2**-8 whatever the data."""
+
+    scaling_impl_type = ScalingImplType.CONST
+    scaling_init = 1.0
+
+
+def convolution(
+    inputs: int, outputs: int, kernel: int, stride: int, pad: int, bits: int, per_channel: bool
+) -> QuantConv2d:
+    """Return a convolution with quantized weights and a 32-bit bias on the accumulator's grid."""
+    return QuantConv2d(
+        inputs,
+        outputs,
+        kernel,
+        stride=stride,
+        padding=pad,
+        bias=True,
+        weight_quant=ChannelWeight if per_channel else Weight,
+        weight_bit_width=bits,
+        bias_quant=Int32Bias,
+    )
+
+
+def relu(bits: int) -> QuantReLU:
+    """Return a ReLU with quantized result."""
+    layer = QuantReLU(act_quant=Activation, bit_width=bits, return_quant_tensor=True)
+    _exponent(layer).requires_grad_(False)
+    return layer
+
+
+def pixels() -> QuantIdentity:
+    """Return the quantizer of the network's input."""
+    return QuantIdentity(act_quant=Pixel, bit_width=8, return_quant_tensor=True)
+
+
+def calibrate_weights(layer: QuantConv2d) -> None:
+    """Choose the weight scales of `layer` that leave the least squared error."""
+    bits = int(layer.weight_quant.bit_width())
+    weight = layer.weight.detach().double()
+    exponent = _exponent(layer)
+    exponent.requires_grad_(False)
+    rows = weight.flatten(1) if exponent.ndim else weight.reshape(1, -1)
+    top = (1 << (bits - 1)) - 1
+    best = _best(rows, -top, top)
+    exponent.data.copy_((best + bits - 1).reshape(exponent.shape).to(exponent.dtype))
+
+
+def calibrate_activation(layer: QuantReLU, values: torch.Tensor) -> None:
+    """Choose the scale of `layer` with the least squared error over `values`, inputs to it."""
+    bits = int(layer.act_quant.bit_width())
+    rows = values.detach().double().relu().reshape(1, -1)
+    set_activation(layer, int(_best(rows, 0, (1 << bits) - 1)))
+
+
+def set_activation(layer: QuantReLU, log2_scale: int) -> None:
+    """Give `layer` the scale ``2**log2_scale``."""
+    _exponent(layer).data.fill_(log2_scale + int(layer.act_quant.bit_width()))
+
+
+def log2_scale(layer: QuantConv2d | QuantReLU) -> int:
+    """Return log2 of the scale of `layer`, of the finest channel where they differ."""
+    quant = layer.weight_quant if isinstance(layer, QuantConv2d) else layer.act_quant
+    bits = int(quant.bit_width()) - isinstance(layer, QuantConv2d)
+    return int(_exponent(layer).min()) - bits
+
+
+def _best(rows: torch.Tensor, low: int, high: int, span: int = 5) -> torch.Tensor:
+    """Return the log2 of the best scale of each row, at most 2**span below the one that clips none.
+
+    A row of zeros gets the scale 1.
+    """
+    peak = rows.abs().amax(1)
+    safe = torch.where(peak > 0, peak / high, torch.ones_like(peak)).log2().ceil()
+    error = []
+    for down in range(span + 1):
+        scale = torch.exp2(safe - down)[:, None]
+        codes = (rows / scale).round().clamp(low, high)
+        error.append((codes * scale - rows).square().sum(1))
+    return safe - torch.stack(error).argmin(0)
+
+
+def _exponent(layer: nn.Module) -> nn.Parameter:
+    """Return log2 of the clipping threshold, ``scale * 2**(bits - signed)``."""
+    if isinstance(layer, QuantConv2d):
+        return layer.weight_quant.tensor_quant.scaling_impl.value
+    return layer.act_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value
