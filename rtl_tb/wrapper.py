@@ -1,0 +1,171 @@
+"""The SystemVerilog testbench around an emitted top: source, sink, a probe on every stream."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+TOPLEVEL = "zf_network_tb"
+SOURCES = tuple(
+    Path(__file__).parent / "sv" / f"zf_tb_{name}.sv"
+    for name in ("control", "stall", "source", "sink", "probe")
+)
+
+_TEMPLATE = """\
+module {toplevel};
+
+  // Read by the cocotb bench; nothing else is public, so that Verilator optimizes the rest.
+  logic        finished /* verilator public_flat_rd */;
+  logic        stuck /* verilator public_flat_rd */;
+  logic [63:0] cycle /* verilator public_flat_rd */;
+  logic [31:0] frames /* verilator public_flat_rd */;
+  logic [31:0] unstable /* verilator public_flat_rd */;
+  logic [31:0] bad_last /* verilator public_flat_rd */;
+  logic [31:0] extra /* verilator public_flat_rd */;
+
+  logic clk, rst, done, s_stall, m_stall;
+  logic [{in_width}-1:0] s_axis_tdata;
+  logic [{out_width}-1:0] m_axis_tdata;
+  logic s_axis_tvalid, s_axis_tready, s_axis_tlast;
+  logic m_axis_tvalid, m_axis_tready, m_axis_tlast;
+
+  zf_tb_control control (
+      .done_i      (done),
+      .end_beat_i  ((s_axis_tvalid && s_axis_tready) || (m_axis_tvalid && m_axis_tready)),
+      .inner_beat_i({inner_beat}),
+      .clk_o       (clk),
+      .rst_o       (rst),
+      .cycle_o     (cycle),
+      .stuck_o     (stuck),
+      .finished_o  (finished)
+  );
+
+  zf_tb_stall #(.Salt(1)) source_stall (.clk_i(clk), .stall_o(s_stall));
+  zf_tb_stall #(.Salt(2)) sink_stall (.clk_i(clk), .stall_o(m_stall));
+
+  zf_tb_source #(
+      .Bytes     ({in_bytes}),
+      .FrameBeats({in_beats})
+  ) source (
+      .clk_i     (clk),
+      .rst_i     (rst),
+      .stall_i   (s_stall),
+      .cycle_i   (cycle),
+      .m_tdata_o (s_axis_tdata),
+      .m_tvalid_o(s_axis_tvalid),
+      .m_tready_i(s_axis_tready),
+      .m_tlast_o (s_axis_tlast)
+  );
+
+  {top} dut (
+      .aclk         (clk),
+      .aresetn      (!rst),
+      .s_axis_tdata (s_axis_tdata),
+      .s_axis_tvalid(s_axis_tvalid),
+      .s_axis_tready(s_axis_tready),
+      .s_axis_tlast (s_axis_tlast),
+      .m_axis_tdata (m_axis_tdata),
+      .m_axis_tvalid(m_axis_tvalid),
+      .m_axis_tready(m_axis_tready),
+      .m_axis_tlast (m_axis_tlast)
+  );
+
+  zf_tb_sink #(
+      .Width     ({out_width}),
+      .FrameBeats({out_beats})
+  ) sink (
+      .clk_i     (clk),
+      .rst_i     (rst),
+      .stall_i   (m_stall),
+      .cycle_i   (cycle),
+      .s_tdata_i (m_axis_tdata),
+      .s_tvalid_i(m_axis_tvalid),
+      .s_tready_o(m_axis_tready),
+      .s_tlast_i (m_axis_tlast),
+      .frames_o  (frames),
+      .done_o    (done),
+      .unstable_o(unstable),
+      .bad_last_o(bad_last),
+      .extra_o   (extra)
+  );
+
+{probes}
+endmodule
+"""
+
+_PROBE = """\
+  zf_tb_probe #(
+      .Width     ({width}),
+      .FrameBeats({beats}),
+      .Index     ({index})
+  ) probe_{index} (
+      .clk_i   (clk),
+      .rst_i   (rst),
+      .stuck_i (stuck),
+      .tdata_i ({path}_tdata),
+      .tvalid_i({path}_tvalid),
+      .tready_i({path}_tready)
+  );
+"""
+
+
+def streams(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the probes listen to: the input, the manifest's streams, the output.
+
+    Each has the keys of a manifest stream and ``path``, the prefix of its signals.
+    """
+    entry, leave = manifest["input"], manifest["output"]
+    first = {
+        "name": "s_axis",
+        "path": "s_axis",
+        "layer": "input",
+        "lanes": entry["lanes"],
+        "bits": entry["lane_bits"],
+        "signed": entry["signed"],
+        "shape": entry["shape"],
+    }
+    last = {
+        "name": "m_axis",
+        "path": "m_axis",
+        "layer": "output",
+        "lanes": 1,
+        "bits": leave["tdata_bits"],
+        "signed": leave["signed"],
+        "shape": leave["shape"],
+    }
+    inner = [{**stream, "path": f"dut.{stream['name']}"} for stream in manifest["streams"]]
+    return [first, *inner, last]
+
+
+def beats(stream: dict[str, Any]) -> int:
+    """Return the beats of one frame."""
+    height, width, channels = stream["shape"]
+    return height * width * channels // stream["lanes"]
+
+
+def testbench(manifest: dict[str, Any]) -> str:
+    """Return the text of the module `TOPLEVEL` for the top that `manifest` describes."""
+    entry, leave = manifest["input"], manifest["output"]
+    listened = streams(manifest)
+    probes = [
+        _PROBE.format(
+            index=index,
+            path=stream["path"],
+            width=stream["lanes"] * stream["bits"],
+            beats=beats(stream),
+        )
+        for index, stream in enumerate(listened)
+    ]
+    paths = [stream["path"] for stream in listened[1:-1]]
+    moves = " ||\n          ".join(f"({path}_tvalid && {path}_tready)" for path in paths)
+    return _TEMPLATE.format(
+        toplevel=TOPLEVEL,
+        top=manifest["top"],
+        in_bytes=entry["lanes"],
+        in_width=entry["lanes"] * entry["lane_bits"],
+        in_beats=entry["beats"],
+        out_width=leave["tdata_bits"],
+        out_beats=leave["beats"],
+        inner_beat=moves or "1'b0",
+        probes="\n".join(probes),
+    )
