@@ -44,6 +44,20 @@ class SimulationError(RuntimeError):
     """A design that does not build or a bench that fails; the text says which and why."""
 
 
+def library(top: str) -> list[Path]:
+    """Return the files of a module of the library and of all the modules below it."""
+    folder = Path(__file__).parent.parent / "hls" / "rtl"
+    found: dict[str, Path] = {}
+    names = [top]
+    while names:
+        name = names.pop()
+        found[name] = folder / f"{name}.sv"
+        text = re.sub(r"//.*", "", found[name].read_text())
+        below = set(re.findall(r"\bzf_\w+", text)) - found.keys() - set(names)
+        names += [name for name in below if (folder / f"{name}.sv").is_file()]
+    return list(found.values())
+
+
 @dataclass(frozen=True)
 class Built:
     """A simulator ready to run: its top module, program, parameters and kind of waves."""
