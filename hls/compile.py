@@ -1,0 +1,187 @@
+"""ONNX to a build folder: lower, fold, wire, place, emit."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import Refusal
+from . import emit, perf
+from .board import Board
+from .design import Design
+from .ir import Fold, Network
+from .memory import Placed, place, total
+from .passes.folding import for_interval, from_file, widest
+from .passes.wiring import wire
+from .resources import network_luts
+
+LUT_SHARE = 0.7  # of the board's LUTs that a folding may take: the rest is memory and routing
+
+
+def compile_model(
+    onnx: Path | str,
+    board: Board,
+    out: Path | str,
+    *,
+    folding: Mapping[str, Any] | Path | str | None = None,
+    interval: int | None = None,
+    report: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Write the build folder of an ONNX file for a board.
+
+    Parameters
+    ----------
+    onnx : path
+        QONNX as Brevitas exports it; golden vectors beside it are taken along.
+    board : Board
+    out : path
+        Build folder; an old build there is replaced when the new one is whole.
+    folding : mapping or path, optional
+        Layer to ``{"pe", "simd"}``, or a JSON file of that.
+    interval : int, optional
+        Cycles a frame to keep with the fewest multipliers; default is as fast as the board holds.
+
+    Returns
+    -------
+    dict
+        The keys of ``zynqfire compile --json``.
+
+    Raises
+    ------
+    Refusal
+        The model cannot be taken, or does not fit the board.
+
+    """
+    from .lower import from_onnx  # hls4ml takes seconds to import
+
+    start = time.monotonic()
+    say = report or (lambda text: None)
+    say(f"reading {onnx}")
+    network = from_onnx(Path(onnx))
+    golden = Path(onnx).with_suffix(".golden.npz")
+    extra = {"golden.npz": golden.read_bytes()} if golden.is_file() else {}
+    result = build(
+        network, board, Path(out), folding=folding, interval=interval, extra=extra, report=report
+    )
+    return result | {"seconds": round(time.monotonic() - start, 3)}
+
+
+def build(
+    network: Network,
+    board: Board,
+    out: Path,
+    *,
+    folding: Mapping[str, Any] | Path | str | None = None,
+    interval: int | None = None,
+    extra: Mapping[str, bytes] | None = None,
+    report: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Write the build folder of a lowered network and `extra` files; see `compile_model`."""
+    say = report or (lambda text: None)
+    say("folding")
+    folds = _folds(network, board, folding, interval)
+    design = wire(network, folds)
+    placed = place(design.memories, board)
+    _check(network, folds, placed, board)
+    facts = _facts(design, board, placed)
+    say(f"writing {out}")
+    emit.write(emit.emit(design, _by_instance(design, placed), facts) | (extra or {}), out)
+    keys = (
+        *("board", "interval_cycles", "latency_cycles", "in_lanes", "out_lanes", "multipliers"),
+        *("utilization", "layers"),
+    )
+    return {"build": str(out)} | {key: facts[key] for key in keys}
+
+
+def _folds(
+    network: Network, board: Board, wanted: Mapping | Path | str | None, interval: int | None
+) -> dict[str, Fold]:
+    if wanted is not None:
+        return from_file(network, _mapping(wanted))
+    if interval is not None:
+        return for_interval(network, interval)
+    return widest(network, lambda folds: _fits(network, folds, board))
+
+
+def _by_instance(design: Design, placed: Sequence[Placed]) -> dict[str, tuple[Placed, ...]]:
+    places = iter(placed)
+    return {i.name: tuple(next(places) for _ in i.memories) for i in design.instances}
+
+
+def _mapping(wanted: Mapping | Path | str) -> Mapping[str, Any]:
+    if isinstance(wanted, Mapping):
+        return wanted
+    try:
+        data = json.loads(Path(wanted).read_text())
+    except OSError as error:
+        raise Refusal(f"folding file {wanted}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise Refusal(f"folding file {wanted}: must be JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise Refusal(f"folding file {wanted}: must map layers to pe and simd, not {data!r}")
+    return data
+
+
+def _fits(network: Network, folds: dict[str, Fold], board: Board) -> bool:
+    if network_luts(network, folds) > LUT_SHARE * board.lut:
+        return False
+    return not _over(place(wire(network, folds).memories, board), board)
+
+
+def _over(placed: Sequence[Placed], board: Board) -> str:
+    """Return what of the board the memories exceed; empty where all fit."""
+    used = total(placed)
+    pairs = (
+        ("block RAM (RAMB36)", used.bram36, board.bram36),
+        ("LUT RAM (LUTs)", used.lutram, board.slicem_lut),
+        ("LUTs for memory", used.lut + used.lutram, board.lut),
+    )
+    return ", ".join(f"{what} {need:g} of {have}" for what, need, have in pairs if need > have)
+
+
+def _check(
+    network: Network, folds: dict[str, Fold], placed: Sequence[Placed], board: Board
+) -> None:
+    luts = network_luts(network, folds)
+    if luts > board.lut:
+        raise Refusal(
+            f"network {network.name}: logic must fit {board.name}'s {board.lut} LUTs, "
+            f"it needs about {luts:.0f}"
+        )
+    over = _over(placed, board)
+    if over:
+        raise Refusal(f"network {network.name}: memories must fit {board.name}, they take {over}")
+
+
+def _facts(design: Design, board: Board, placed: Sequence[Placed]) -> dict[str, Any]:
+    """Return what the manifest says beside the structure."""
+    first = design.instances[0].sinks[0]
+    return {
+        "board": board.name,
+        "part": board.part,
+        "family": board.family,
+        "clock_mhz": board.clock_mhz,
+        "limits": board.limits,
+        "interval_cycles": design.interval,
+        "latency_cycles": perf.latency(design),
+        "in_lanes": first.lanes,
+        "out_lanes": 1,
+        "multipliers": design.multipliers,
+        "utilization": design.utilization,
+        "layers": [
+            {
+                "name": conv.name,
+                "pe": fold.pe,
+                "simd": fold.simd,
+                "pixels": 1,
+                "cycles": fold.cycles(conv),
+                "weight_bits": conv.weight_bits,
+                "acc_bits": conv.output.qtype.bits + (not conv.output.qtype.signed),
+            }
+            for conv, fold in ((c, design.folds[c.name]) for c in design.network.convolutions)
+        ],
+        "memories": [row for each in placed for row in each.rows()],
+    }

@@ -1,0 +1,110 @@
+"""The hardware of a network: library modules, the streams between them, their memories.
+
+`zynqfire.hls.passes.wiring` makes a `Design` from the IR and a folding; `emit` writes it,
+`perf` predicts its cycles, `memory` places what it stores. Nothing here is text yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .ir import Fold, Network, Operation, Tensor
+from .memory import Memory
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A tensor on its way: raster order, `lanes` channels a beat, channel 0 in the low bits."""
+
+    name: str
+    tensor: Tensor
+    lanes: int
+    layer: str
+
+    @property
+    def width(self) -> int:
+        """Bits of a beat."""
+        return self.lanes * self.tensor.qtype.bits
+
+    @property
+    def beats(self) -> int:
+        """Beats of a frame."""
+        return self.tensor.elements // self.lanes
+
+    @property
+    def beats_per_pixel(self) -> int:
+        """Beats of a pixel."""
+        return self.tensor.shape[2] // self.lanes
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A library module with its parameters, between the streams `sources` and `sinks`.
+
+    Attributes
+    ----------
+    parameters
+        Module parameters; the emitter writes them by name.
+    memories
+        Requests for the storage inside, in the module's order of parameters: a placement turns
+        each into the Block parameter that `memory_parameters` names.
+    files
+        Memory contents by path, one hexadecimal word a line.
+    operation
+        What the instance computes; none for plumbing.
+    cycles
+        Cycles a frame at full speed.
+    latency
+        Cycles from the last input beat that an output pixel needs to its first output beat.
+
+    """
+
+    name: str
+    layer: str
+    module: str
+    parameters: Mapping[str, int | str]
+    sources: tuple[Stream, ...]
+    sinks: tuple[Stream, ...]
+    memories: tuple[Memory, ...] = ()
+    memory_parameters: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    operation: Operation | None = None
+    cycles: int = 0
+    latency: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Instances in dataflow order, from the network's input to its output."""
+
+    network: Network
+    folds: Mapping[str, Fold]
+    instances: tuple[Instance, ...]
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """Every stream between two instances, in dataflow order."""
+        return tuple(stream for instance in self.instances for stream in instance.sinks)
+
+    @property
+    def memories(self) -> tuple[Memory, ...]:
+        """Every memory, in the order of the instances."""
+        return tuple(memory for instance in self.instances for memory in instance.memories)
+
+    @property
+    def multipliers(self) -> int:
+        """Products a cycle."""
+        return sum(fold.multipliers for fold in self.folds.values())
+
+    @property
+    def interval(self) -> int:
+        """Cycles between back-to-back frames: those of the slowest unit or stream."""
+        units = max(instance.cycles for instance in self.instances)
+        return max(units, *(stream.beats for stream in self.streams))
+
+    @property
+    def utilization(self) -> float:
+        """MACs of a frame over what the multipliers could do in its interval."""
+        macs = sum(conv.macs for conv in self.network.convolutions)
+        return macs / (self.interval * self.multipliers)

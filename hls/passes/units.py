@@ -1,0 +1,323 @@
+"""One library module each: parameters, memories and memory contents of an instance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from ..design import Instance, Stream
+from ..ir import Concat, Conv, Fold, Input, Output, Requantize, SumPool, Tensor, fold_weights
+from ..memory import Kind, Memory
+from .geometry import Window
+
+# Cycles through a convolution unit besides its words and its adder tree, module by module.
+WINDOW, MVU, REQUANTIZE, FIFO = 3, 2, 4, 3
+PIPELINE = 40  # a deep unit's latency, for what drifts past while it fills
+CREDITS = 16  # an output FIFO costs no less when it is shallower
+
+
+def convolution(
+    op: Conv, requantize: Requantize | None, fold: Fold, source: Stream, sink: Stream
+) -> Instance:
+    """Return the zf_conv of `op` and the requantization that follows it."""
+    shape = source.tensor.shape
+    window = Window.of(op, shape)
+    rows = window.rows()
+    words, groups = fold.words(op), fold.groups(op)
+    deep = shape[2] // fold.lanes
+    acc = op.output.qtype
+    out = sink.tensor.qtype
+    shifts = _shifts(op.output, requantize)
+    lo, hi = (requantize.lo, requantize.hi) if requantize else (out.lo, out.hi)
+    bias_bits = _signed_bits(op.bias) if op.bias.any() else 0
+    levels = math.ceil(math.log2(fold.simd))
+    latency = WINDOW + words + MVU + levels + REQUANTIZE + FIFO
+    fifo_depth = max(CREDITS, -(-latency // words) + 2)
+
+    serial = fold.taps == 1
+    banks = 1 if serial else rows
+    copies = window.kernel_w if not serial and fold.taps == math.prod(op.kernel) else 1
+    bank_depth = (rows if serial else 1) * window.in_w * deep
+    weights = fold_weights(op, fold).reshape(words * groups, -1)
+    parameter_lanes = [(op.bias, bias_bits)] if bias_bits else []
+    shift_bits = int(shifts.max() - shifts.min()).bit_length()
+    if shift_bits:
+        parameter_lanes.append((shifts - shifts.min(), shift_bits))
+
+    stem = f"mem/{sink.name}"
+    files = {f"{stem}.weights.mem": hex_lines(weights, op.weight_bits)}
+    memories = [
+        Memory(
+            op.name,
+            Kind.WEIGHTS,
+            width=fold.multipliers * op.weight_bits,
+            depth=words * groups,
+            bits=op.weights.size * op.weight_bits,
+        ),
+        Memory(
+            op.name,
+            Kind.WINDOW,
+            width=source.width,
+            depth=bank_depth,
+            bits=source.width * bank_depth,
+            copies=banks * copies,
+        ),
+        _storage(op.name, Kind.FIFO, sink.width, fifo_depth),
+    ]
+    if parameter_lanes:
+        files[f"{stem}.bias.mem"] = hex_groups(parameter_lanes, groups, fold.pe)
+        width = fold.pe * (bias_bits + shift_bits)
+        memories.append(_storage(op.name, Kind.BIAS, width, groups))
+
+    return Instance(
+        name=f"u_{sink.name}",
+        layer=op.name,
+        module="zf_conv",
+        parameters={
+            "ABits": source.tensor.qtype.bits,
+            "ASigned": int(source.tensor.qtype.signed),
+            "WBits": op.weight_bits,
+            "AccBits": acc.bits + (not acc.signed),
+            "Channels": shape[2],
+            "Lanes": fold.lanes,
+            "InH": window.in_h,
+            "InW": window.in_w,
+            "KernelH": window.kernel_h,
+            "KernelW": window.kernel_w,
+            "StrideH": window.stride_h,
+            "StrideW": window.stride_w,
+            "PadTop": window.pad_top,
+            "PadLeft": window.pad_left,
+            "OutH": window.out_h,
+            "OutW": window.out_w,
+            "Taps": fold.taps,
+            "Rows": rows,
+            "Pe": fold.pe,
+            "Groups": groups,
+            "BiasBits": bias_bits,
+            "ShiftMin": int(shifts.min()),
+            "ShiftMax": int(shifts.max()),
+            "ShiftBits": shift_bits,
+            "OutBits": out.bits,
+            "Lo": lo,
+            "Hi": hi,
+            "FifoDepth": fifo_depth,
+            "WeightFile": f"{stem}.weights.mem",
+            "BiasFile": f"{stem}.bias.mem",
+        },
+        sources=(source,),
+        sinks=(sink,),
+        memories=tuple(memories),
+        memory_parameters=("RomBlock", "RamBlock"),
+        files=files,
+        operation=op,
+        cycles=fold.cycles(op),
+        latency=latency,
+    )
+
+
+def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
+    """Return the zf_rescale of a requantization that follows no convolution."""
+    shifts = _shifts(source.tensor, op)
+    groups = source.beats_per_pixel
+    shift_bits = int(shifts.max() - shifts.min()).bit_length()
+    file = f"mem/{sink.name}.shift.mem"
+    lanes = [(np.resize(shifts - shifts.min(), source.tensor.shape[2]), shift_bits)]
+    return Instance(
+        name=f"u_{sink.name}",
+        layer=op.name,
+        module="zf_rescale",
+        parameters={
+            "Lanes": source.lanes,
+            "InBits": source.tensor.qtype.bits,
+            "InSigned": int(source.tensor.qtype.signed),
+            "ShiftMin": int(shifts.min()),
+            "ShiftMax": int(shifts.max()),
+            "ShiftBits": shift_bits,
+            "Groups": groups,
+            "OutBits": sink.tensor.qtype.bits,
+            "Lo": op.lo,
+            "Hi": op.hi,
+            "InitFile": file,
+        },
+        sources=(source,),
+        sinks=(sink,),
+        memories=(_storage(op.name, Kind.FIFO, sink.width, CREDITS),),
+        files={file: hex_groups(lanes, groups, source.lanes)} if shift_bits else {},
+        operation=op,
+        cycles=source.beats,
+        latency=REQUANTIZE + FIFO + 2,
+    )
+
+
+def concat(op: Concat, sources: tuple[Stream, ...], sink: Stream) -> Instance:
+    """Return the zf_concat of `op`."""
+    beats = sum(source.beats_per_pixel << (16 * i) for i, source in enumerate(sources))
+    return Instance(
+        name=f"u_{sink.name}",
+        layer=op.name,
+        module="zf_concat",
+        parameters={"Width": sink.width, "Ports": len(sources), "Beats": beats},
+        sources=sources,
+        sinks=(sink,),
+        operation=op,
+        cycles=sink.beats,
+    )
+
+
+def sum_pool(op: SumPool, source: Stream, sink: Stream) -> Instance:
+    """Return the zf_sum_pool of `op`."""
+    height, width, channels = source.tensor.shape
+    qtype, total = source.tensor.qtype, op.output.qtype
+    return Instance(
+        name=f"u_{sink.name}",
+        layer=op.name,
+        module="zf_sum_pool",
+        parameters={
+            "InBits": qtype.bits,
+            "Signed": int(qtype.signed),
+            "OutBits": total.bits,
+            "Lanes": source.lanes,
+            "Channels": channels,
+            "Positions": height * width,
+        },
+        sources=(source,),
+        sinks=(sink,),
+        memories=(_storage(op.name, Kind.FIFO, sink.width, source.beats_per_pixel),),
+        operation=op,
+        cycles=source.beats,
+        latency=2,
+    )
+
+
+def fork(source: Stream, sinks: tuple[Stream, ...]) -> Instance:
+    """Return a zf_fork."""
+    return Instance(
+        name=f"u_{source.name}_fork",
+        layer=source.layer,
+        module="zf_fork",
+        parameters={"Width": source.width, "Ports": len(sinks)},
+        sources=(source,),
+        sinks=sinks,
+        cycles=source.beats,
+    )
+
+
+def fifo(source: Stream, sink: Stream, depth: int) -> Instance:
+    """Return a zf_fifo of `depth` beats."""
+    return Instance(
+        name=f"u_{sink.name}",
+        layer=sink.layer,
+        module="zf_fifo",
+        parameters={"Width": source.width, "Depth": depth},
+        sources=(source,),
+        sinks=(sink,),
+        memories=(
+            Memory(
+                sink.layer, Kind.FIFO, width=source.width, depth=depth, bits=source.width * depth
+            ),
+        ),
+        memory_parameters=("Block",),
+        cycles=source.beats,
+        latency=FIFO,
+    )
+
+
+def width(source: Stream, sink: Stream) -> Instance:
+    """Return a zf_width from the lanes of `source` to those of `sink`."""
+    bits = source.tensor.qtype.bits
+    return Instance(
+        name=f"u_{sink.name}",
+        layer=sink.layer,
+        module="zf_width",
+        parameters={"LaneBits": bits, "InLanes": source.lanes, "OutLanes": sink.lanes},
+        sources=(source,),
+        sinks=(sink,),
+        cycles=max(source.beats, sink.beats),
+    )
+
+
+def axis_in(op: Input, sink: Stream) -> Instance:
+    """Return the zf_axis_in between the top's byte lanes and `sink`."""
+    return Instance(
+        name="u_axis_in",
+        layer=op.name,
+        module="zf_axis_in",
+        parameters={"Lanes": sink.lanes, "Bits": sink.tensor.qtype.bits},
+        sources=(),
+        sinks=(sink,),
+        operation=op,
+        cycles=sink.beats,
+    )
+
+
+def axis_out(op: Output, source: Stream) -> Instance:
+    """Return the zf_axis_out between `source` and the top's output."""
+    qtype = source.tensor.qtype
+    return Instance(
+        name="u_axis_out",
+        layer=op.name,
+        module="zf_axis_out",
+        parameters={
+            "Bits": qtype.bits,
+            "Signed": int(qtype.signed),
+            "OutBits": output_bits(op),
+            "Beats": source.beats,
+        },
+        sources=(source,),
+        sinks=(),
+        operation=op,
+        cycles=source.beats,
+    )
+
+
+def output_bits(op: Output) -> int:
+    """Return the width of the top's output: 32 bits, 64 where a code needs them."""
+    qtype = op.output.qtype
+    return 32 if qtype.bits + (not qtype.signed) <= 32 else 64
+
+
+def hex_lines(words: np.ndarray, bits: int) -> str:
+    """Return (depth, lanes) codes as hexadecimal words of `bits` a lane, lane 0 lowest."""
+    lanes = words.shape[1]
+    digits = -(-lanes * bits // 4)
+    unsigned = (words.astype(np.int64) & ((1 << bits) - 1)).astype(np.uint64)
+    planes = (unsigned[:, :, None] >> np.arange(bits, dtype=np.uint64)) & np.uint64(1)
+    packed = np.packbits(planes.reshape(len(words), -1).astype(np.uint8), axis=1, bitorder="little")
+    lines = (row[::-1].tobytes().hex()[-digits:] for row in packed)
+    return "\n".join(lines) + "\n"
+
+
+def hex_groups(fields: Iterable[tuple[np.ndarray, int]], groups: int, lanes: int) -> str:
+    """Return one word a channel group of per-channel fields, the first field lowest in a lane."""
+    word, width_ = 0, 0
+    columns = []
+    for values, bits in fields:
+        columns.append((values.astype(object) & ((1 << bits) - 1), width_))
+        width_ += bits
+    total = sum(column * (1 << shift) for column, shift in columns)
+    digits = -(-lanes * width_ // 4)
+    out = []
+    for group in total.reshape(groups, lanes):
+        word = sum(int(value) << (width_ * lane) for lane, value in enumerate(group))
+        out.append(f"{word:0{digits}x}")
+    return "\n".join(out) + "\n"
+
+
+def _storage(layer: str, kind: Kind, width: int, depth: int) -> Memory:
+    """Return a small memory that its module keeps in LUTs."""
+    return Memory(layer, kind, width=width, depth=depth, bits=width * depth, lut_only=True)
+
+
+def _shifts(tensor: Tensor, requantize: Requantize | None) -> np.ndarray:
+    """Return each channel's right shift, (channels,); a single one where they are equal."""
+    channels = tensor.shape[2]
+    align = np.array(tensor.align or (0,) * channels, dtype=np.int64)
+    base = tensor.qtype.frac - requantize.output.qtype.frac if requantize else 0
+    return base - align
+
+
+def _signed_bits(values: np.ndarray) -> int:
+    return max(int(values.max()).bit_length(), (-1 - int(values.min())).bit_length()) + 1

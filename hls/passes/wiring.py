@@ -1,0 +1,167 @@
+"""IR and folding to a `Design`: which library modules, between which streams."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from ..design import Design, Instance, Stream
+from ..ir import Concat, Conv, Fold, Network, Operation, Output, Requantize, SumPool, Tensor
+from . import units
+from .skew import branch_pixels
+
+
+class _Wiring:
+    """Builds instances in dataflow order; one method an operation."""
+
+    def __init__(self, network: Network, folds: Mapping[str, Fold]):
+        self.network, self.folds = network, folds
+        self.instances: list[Instance] = []
+        self.streams: dict[tuple[str, str], Stream] = {}  # (tensor, consumer) -> stream
+        self.interval = max((folds[c.name].cycles(c) for c in network.convolutions), default=1)
+
+    def add(self, instance: Instance) -> None:
+        self.instances.append(instance)
+
+    # ------------------------------------------------------------------------------- operations
+    def operation(self, op: Operation) -> None:
+        match op:
+            case Conv():
+                self.convolution(op)
+            case Requantize():
+                if not isinstance(self.network.producer(op.input), Conv):
+                    self.rescale(op)  # a convolution's is part of its unit
+            case Concat():
+                self.concat(op)
+            case SumPool():
+                self.sum_pool(op)
+            case Output():
+                self.output(op)
+            case _:
+                self.input(op)
+
+    def input(self, op: Operation) -> None:
+        tensor = op.output
+        lanes = self.input_lanes(tensor)
+        stream = Stream(identifier(op.name), tensor, lanes, op.name)
+        self.add(units.axis_in(op, stream))
+        self.deliver(stream)
+
+    def input_lanes(self, tensor: Tensor) -> int:
+        """Return the fewest channels a beat that keep the interval."""
+        height, width, channels = tensor.shape
+        for lanes in divisors(channels):
+            if height * width * channels // lanes <= self.interval:
+                return lanes
+        return channels
+
+    def convolution(self, op: Conv) -> None:
+        fold = self.folds[op.name]
+        source = self.take(op.input, op, fold.lanes)
+        readers = self.network.consumers(op.output.name)
+        requantize = readers[0] if isinstance(readers[0], Requantize) else None
+        tensor = requantize.output if requantize else op.output
+        stream = Stream(identifier(op.name), tensor, fold.pe, op.name)
+        self.add(units.convolution(op, requantize, fold, source, stream))
+        self.deliver(stream)
+
+    def rescale(self, op: Requantize) -> None:
+        source = self.take(op.input, op, None)
+        stream = Stream(identifier(op.name), op.output, source.lanes, op.name)
+        self.add(units.rescale(op, source, stream))
+        self.deliver(stream)
+
+    def concat(self, op: Concat) -> None:
+        lanes = self.concat_lanes(op)
+        sources = tuple(self.take(name, op, lanes) for name in op.inputs)
+        stream = Stream(identifier(op.name), op.output, lanes, op.name)
+        self.add(units.concat(op, sources, stream))
+        self.deliver(stream)
+
+    def concat_lanes(self, op: Concat) -> int:
+        """Return the lanes that all parts share: the reader's where they fit and suffice."""
+        height, width, channels = op.output.shape
+        parts = [self.network.tensor(name).shape[2] for name in op.inputs]
+        enough = [
+            lanes
+            for lanes in divisors(math.gcd(*parts))
+            if height * width * channels // lanes <= self.interval
+        ]
+        if not enough:
+            return math.gcd(*parts)
+        wanted = [
+            self.folds[reader.name].lanes
+            for reader in self.network.consumers(op.output.name)
+            if isinstance(reader, Conv)
+        ]
+        return next((lanes for lanes in wanted if lanes in enough), enough[0])
+
+    def sum_pool(self, op: SumPool) -> None:
+        source = self.take(op.input, op, None)
+        stream = Stream(identifier(op.name), op.output, source.lanes, op.name)
+        self.add(units.sum_pool(op, source, stream))
+        self.deliver(stream)
+
+    def output(self, op: Output) -> None:
+        self.add(units.axis_out(op, self.take(op.input, op, 1)))
+
+    # ----------------------------------------------------------------------------------- streams
+    def deliver(self, stream: Stream) -> None:
+        """Hand a new stream to the readers of its tensor, through a fork for several."""
+        readers = self.network.consumers(stream.tensor.name)
+        if len(readers) == 1:
+            self.streams[stream.tensor.name, readers[0].name] = stream
+            return
+        sinks = []
+        for reader in readers:
+            name = f"{stream.name}_to_{identifier(reader.name)}"
+            sinks.append(Stream(name, stream.tensor, stream.lanes, stream.layer))
+        self.add(units.fork(stream, tuple(sinks)))
+        waiting = branch_pixels(self.network, stream.tensor.name)
+        for reader, sink in zip(readers, sinks, strict=True):
+            pixels = waiting[reader.name]
+            if pixels:
+                late = Stream(f"{sink.name}_late", sink.tensor, sink.lanes, reader.name)
+                self.add(units.fifo(sink, late, self.fifo_depth(sink, pixels)))
+                sink = late
+            self.streams[stream.tensor.name, reader.name] = sink
+
+    def fifo_depth(self, stream: Stream, pixels: int) -> int:
+        """Return beats for `pixels` and for those that pass while the other branch's pipe fills."""
+        height, width, _ = stream.tensor.shape
+        passing = units.PIPELINE * height * width // self.interval + 2
+        return (pixels + passing) * stream.beats_per_pixel
+
+    def take(self, tensor: str, reader: Operation, lanes: int | None) -> Stream:
+        """Return the reader's stream of `tensor`, converted to `lanes`."""
+        stream = self.streams[tensor, reader.name]
+        if lanes is None or lanes == stream.lanes:
+            return stream
+        steps = [lanes]
+        if lanes % stream.lanes and stream.lanes % lanes:
+            steps = [math.lcm(lanes, stream.lanes), lanes]
+        for step in steps:
+            name = f"{identifier(reader.name)}_from_{stream.name}_x{step}"
+            narrow = Stream(name, stream.tensor, step, reader.name)
+            self.add(units.width(stream, narrow))
+            stream = narrow
+        return stream
+
+
+def wire(network: Network, folds: Mapping[str, Fold]) -> Design:
+    """Return the design of `network`, every convolution folded as `folds` says."""
+    wiring = _Wiring(network, folds)
+    for op in network.operations:
+        wiring.operation(op)
+    return Design(network, dict(folds), tuple(wiring.instances))
+
+
+def identifier(name: str) -> str:
+    """Return `name` as a SystemVerilog identifier."""
+    text = "".join(c if c.isalnum() and c.isascii() else "_" for c in name)
+    return text if text[:1].isalpha() else f"n_{text}"
+
+
+def divisors(n: int) -> list[int]:
+    """Return the divisors of `n`, ascending."""
+    return [d for d in range(1, n + 1) if n % d == 0]

@@ -1,0 +1,96 @@
+"""Types, folding order and the JSON of the IR."""
+
+import numpy as np
+import pytest
+
+from zynqfire import Refusal
+from zynqfire.hls import ir
+
+
+def conv(outputs=8, kernel=(3, 3), channels=6, seed=0):
+    """Return a convolution over 5x4 with random weights."""
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-7, 8, (outputs, *kernel, channels))
+    tensor = ir.Tensor("acc", (5, 4, outputs), ir.QType(20, True, 12), tuple(range(outputs)))
+    return ir.Conv(
+        "c", "x", tensor, weights, 4, rng.integers(-99, 99, outputs), (1, 1), (1, 1, 1, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("lo", "hi", "bits", "signed"),
+    [(0, 15, 4, False), (0, 16, 5, False), (-8, 7, 4, True), (-9, 7, 5, True), (-1, 200, 9, True)],
+)
+def test_narrowest_type_holds_its_range_and_no_bit_less(lo, hi, bits, signed):
+    qtype = ir.QType.holding(lo, hi, 3)
+    assert (qtype.bits, qtype.signed, qtype.frac) == (bits, signed, 3)
+    assert qtype.lo <= lo
+    assert hi <= qtype.hi
+
+
+@pytest.mark.parametrize(
+    ("pe", "simd"), [(1, 1), (2, 3), (4, 9), (8, 18), (2, 54), (1, 6), (4, 27)]
+)
+def test_folded_weights_meet_the_window_in_the_documented_order(pe, simd):
+    """Walk the folded words as the window does and rebuild every dot product."""
+    op = conv()
+    outputs, kh, kw, channels = op.weights.shape
+    fold = ir.Fold.of(op, pe, simd)
+    window = np.random.default_rng(1).integers(0, 16, (kh, kw, channels))
+    words = iter(ir.fold_weights(op, fold))
+    got = []
+    for _group in range(outputs // pe):
+        acc = np.zeros(pe, int)
+        steps = {1: [(y, x) for y in range(kh) for x in range(kw)], kh: range(kw)}
+        for step in steps.get(fold.taps, [None]):
+            for deep in range(channels // fold.lanes):
+                part = slice(deep * fold.lanes, (deep + 1) * fold.lanes)
+                if fold.taps == 1:
+                    lanes = window[*step, part]
+                elif fold.taps == kh:
+                    lanes = window[:, step, part].ravel()
+                else:
+                    lanes = window[:, :, part].ravel()
+                acc += next(words) @ lanes
+        got += list(acc)
+    assert next(words, None) is None
+    assert np.array_equal(got, (op.weights * window).sum((1, 2, 3)))
+
+
+def test_fold_takes_the_fewest_taps():
+    op = conv()
+    assert ir.Fold.of(op, 2, 6) == ir.Fold(2, 1, 6)
+    assert ir.Fold.of(op, 2, 9) == ir.Fold(2, 3, 3)
+    assert ir.Fold.of(op, 2, 27) == ir.Fold(2, 9, 3)
+    assert ir.Fold.of(op, 2, 27).cycles(op) == 5 * 4 * 2 * 4
+
+
+def test_fold_refuses_what_does_not_divide():
+    with pytest.raises(Refusal, match=r"layer c: pe must divide its 8 output channels, not 3"):
+        ir.Fold.of(conv(), 3, 1)
+    with pytest.raises(Refusal, match=r"layer c: simd must be t\*s .* 6 input channels, not 4"):
+        ir.Fold.of(conv(), 1, 4)
+
+
+def test_json_round_trip_is_exact_and_deterministic():
+    tensor = ir.Tensor("x", (5, 4, 6), ir.QType(8, False, 8))
+    op = conv()
+    out = ir.Tensor("y", (5, 4, 8), ir.QType(4, False, 2))
+    operations = (
+        ir.Input("in", tensor),
+        op,
+        ir.Requantize("r", "acc", out, 0, 15),
+        ir.Output("o", "y", out, 3),
+    )
+    text = ir.dumps(ir.Network("n", operations))
+    again = ir.loads(text)
+    assert ir.dumps(again) == text
+    assert np.array_equal(again.operations[1].weights, op.weights)
+    assert np.array_equal(again.operations[1].bias, op.bias)
+    assert again.operations[1].output == op.output
+    assert again.output.divisor == 3
+
+
+def test_json_of_another_format_is_refused():
+    with pytest.raises(Refusal, match="format must be 1, not 7"):
+        ir.loads('{"format": 7}')
