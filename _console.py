@@ -80,7 +80,10 @@ class Subcommand(click.Command):
         terminal = os.isatty(1)
         with guests_on_stderr(ctx.params.pop("verbose")) as write:
             answer = super().invoke(ctx)
-            write(_json(answer.data) if as_json else _render(answer.show, terminal))
+            try:
+                write(_json(answer.data) if as_json else _render(answer.show, terminal))
+            except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+                return PIPE_CLOSED
         return DONE if answer.yes else NO
 
 
@@ -142,8 +145,6 @@ def run(group: click.Group, args: Sequence[str]) -> int:
         return code if isinstance(code, int) else DONE
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
-        return PIPE_CLOSED
     except Exception as error:
         code, sentence = _sentence(error)
         if verbose or code == BROKEN:

@@ -58,6 +58,7 @@ board_option = click.option("--board", default=DEFAULT_BOARD, show_default=True,
 @click.option("--out", type=PATH, help="Run folder; continued if it exists.  [runs/NET]")
 @click.option("--epochs", type=click.IntRange(min=1), help="Epochs instead of the network's own.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--scratch", is_flag=True, help="Quantized from the first epoch, no float stage.")
 @overrides_option
 def train(
     net: str,
@@ -65,6 +66,7 @@ def train(
     out: Path | None,
     epochs: int | None,
     seed: int,
+    scratch: bool,
     overrides: tuple[str, ...],
 ) -> Answer:
     """Train a network with quantization.
@@ -75,7 +77,7 @@ def train(
     out = writable(out or Path("runs") / config.name)
     from .model.train import train as run_training
 
-    result = run_training(config, data, out, epochs=epochs, seed=seed, report=say)
+    result = run_training(config, data, out, epochs=epochs, seed=seed, scratch=scratch, report=say)
     return Answer(result, [_tables.facts("Trained", result)])
 
 
@@ -99,12 +101,12 @@ def export(source: str, out: Path, seed: int, overrides: tuple[str, ...]) -> Ans
             raise Refusal(f"--set {overrides[0]}: a trained run has its network, {source}")
         from .model.export import export_run
 
-        result = export_run(Path(source), out)
+        result = export_run(Path(source), out, report=say)
     else:
         config = _network(source, overrides)
         from .model.export import export_untrained
 
-        result = export_untrained(config, out, seed=seed)
+        result = export_untrained(config, out, seed=seed, report=say)
     return Answer(result, [_tables.facts("Exported", result)])
 
 
@@ -202,6 +204,8 @@ def simulate(
     result = run_simulation(
         build, frames=frames, inputs=inputs, stalls=stalls, waves=waves, report=say
     )
+    if "message" in result:
+        say(result["message"])
     return Answer(result, [_tables.facts("Simulated", result)], yes=result["bit_exact"])
 
 
@@ -214,15 +218,13 @@ def budget(build: str, board: str | None, overrides: tuple[str, ...]) -> Answer:
 
     Of a BUILD, or of a NET or an ONNX file compiled for the board. Exit code 1 when over.
     """
+    folder = Path(_known(build))
+    if folder.is_dir() and (board or overrides):
+        raise Refusal(f"build {build}: board and network are fixed, --board or --set given")
     from .hls.budget import budget as count
 
     with ExitStack() as stack:
-        folder = Path(build)
-        if folder.is_dir():
-            if board or overrides:
-                raise Refusal(f"build {build}: board and network are fixed, --board or --set given")
-        else:
-            _known(build)
+        if not folder.is_dir():
             from .hls.compile import compile_model
 
             model = _model(build, overrides, stack)
@@ -339,9 +341,9 @@ def _model(net: str, overrides: tuple[str, ...], stack: ExitStack) -> Path:
     config = _network(net, overrides)
     from .model.export import export_untrained
 
-    say(f"exporting {config.name} with untrained weights")
+    say(f"{config.name}: exporting with untrained weights")
     path = _temporary(stack) / f"{config.name}.onnx"
-    export_untrained(config, path)
+    export_untrained(config, path, report=say)
     return path
 
 

@@ -96,7 +96,7 @@ module zynqfire_top (
     end
   end
 
-  assign m_axis_tdata  = 32'(pool_tdata) ^ 32'(taken_q[0] && taken_q > FlickerAt);
+  assign m_axis_tdata  = 32'(pool_tdata) ^ 32'(taken_q[0] && taken_q >= FlickerAt);
   assign m_axis_tvalid = pool_tvalid;
   assign m_axis_tlast  = sent_q == 2'd3 || 32'(sent_q) == EarlyLast;
 
