@@ -1,0 +1,357 @@
+"""hls4ml's ModelGraph to the IR; the only reader of hls4ml's attributes.
+
+A layer of hls4ml computes exactly and then casts to its result type. Here, the exact result is a
+tensor of its own, and a cast that can change a value becomes a `Requantize`; one that cannot
+becomes nothing. A rectifier only sets the lower clamp of the cast that follows it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from .. import Refusal
+from . import narrow, verify
+from .ir import (
+    Concat,
+    Conv,
+    Input,
+    Network,
+    Operation,
+    Output,
+    QType,
+    Requantize,
+    SumPool,
+    Tensor,
+)
+from .names import from_identifier
+from .passes import widths
+
+
+def from_onnx(source: str | Path | onnx.ModelProto) -> Network:
+    """Return the IR of a QONNX file: prepare, hls4ml's parser and passes, lower.
+
+    Raises
+    ------
+    Refusal
+        Where the file cannot be taken; see `zynqfire.hls.prepare`.
+    """
+    from . import prepare
+    from .backend import NAME, ensure_registered
+
+    model = prepare(source)
+    name = Path(source).stem if isinstance(source, str | Path) else model.graph.name
+    with contextlib.redirect_stdout(io.StringIO()):  # hls4ml tells every layer
+        from hls4ml.converters import convert_from_onnx_model
+
+        ensure_registered()
+        graph = convert_from_onnx_model(
+            model, backend=NAME, project_name=name, output_dir=name, hls_config={}
+        )
+    return lower(graph, name)
+
+
+def lower(model_graph: Any, name: str | None = None) -> Network:
+    """Return the IR of an hls4ml ModelGraph of the backend `zynqfire`, as it is now.
+
+    Parameters
+    ----------
+    model_graph : hls4ml.model.ModelGraph
+        Weights and types edited after conversion count.
+    name : str, optional
+        Of the network; default is the project's.
+
+    Raises
+    ------
+    Refusal
+        Where a layer is not supported or would not be exact, naming it.
+    """
+    lowering = _Lowering()
+    for node in model_graph.get_layers():
+        handler = _HANDLERS.get(node.class_name)
+        if handler is None:
+            raise Refusal(
+                f"layer {_name(node)}: hls4ml's {node.class_name} is not supported, only "
+                f"{', '.join(_HANDLERS)} are"
+            )
+        handler(lowering, node)
+    if len(model_graph.outputs) != 1:
+        raise Refusal(f"model: must have one output, not {len(model_graph.outputs)}")
+    lowering.finish(model_graph.outputs[0])
+    network = Network(name or model_graph.config.get_project_name(), tuple(lowering.operations))
+    verify.check(network)
+    return network
+
+
+@dataclass(frozen=True)
+class _Type:
+    """A result type of hls4ml: a grid, a range, and whether casting to it is ours to compute."""
+
+    qtype: QType
+    lo: int
+    exact_cast: bool  # rounds half to even and saturates
+
+    def holds(self, frac: int, lo: int, hi: int) -> bool:
+        """Tell whether codes from `lo` to `hi` with `frac` fraction bits fit without a change."""
+        shift = self.qtype.frac - frac
+        return shift >= 0 and self.lo <= lo << shift and hi << shift <= self.qtype.hi
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A tensor to come: codes of `tensor`, rectified or not, or divided by `divisor`."""
+
+    tensor: Tensor
+    layer: str
+    rectified: bool = False
+    divisor: int = 1
+
+
+class _Lowering:
+    """Operations so far, and what each output of hls4ml's layers is among them."""
+
+    def __init__(self):
+        self.operations: list[Operation] = []
+        self.values: dict[str, _Value] = {}
+        self.ranges: dict[str, widths.Range] = {}
+
+    def emit(self, op: Operation) -> Tensor:
+        """Append `op` and note the proven range of its result."""
+        if isinstance(op, SumPool):
+            low, high = self.ranges[op.input]
+            area = self.area(op.input)
+            found = (low * area, high * area)
+        else:
+            found = widths.output_range(op, [self.ranges[name] for name in op.inputs])
+        self.ranges[op.output.name] = found
+        self.operations.append(op)
+        return op.output
+
+    def area(self, tensor: str) -> int:
+        shape = next(op.output.shape for op in self.operations if op.output.name == tensor)
+        return shape[0] * shape[1]
+
+    def source(self, node: Any, index: int = 0) -> _Value:
+        """Return what an input of `node` is; a sum over no power of two may only leave."""
+        value = self.values[node.inputs[index]]
+        if value.divisor != 1:
+            raise Refusal(
+                f"layer {_name(node)}: an average over {value.divisor} positions, no power of two, "
+                "must be the last layer"
+            )
+        return value
+
+    def result(self, node: Any, value: _Value) -> None:
+        """Note `value`, cast to the result type of `node`, as the output of `node`."""
+        self.values[node.outputs[0]] = self.cast(value, _result_type(node), _name(node))
+
+    def cast(self, value: _Value, kind: _Type, layer: str) -> _Value:
+        """Return `value` cast to a type: itself where nothing changes."""
+        lo, hi = self.ranges[value.tensor.name]
+        lo = max(lo, 0) if value.rectified else lo
+        highest = max(value.tensor.align, default=0)
+        if kind.holds(value.tensor.qtype.frac, lo << highest, hi << highest):
+            return value
+        if not kind.exact_cast:
+            raise Refusal(
+                f"layer {layer}: its result type must round half to even and saturate (RND_CONV, "
+                f"SAT) or hold every value, but {kind.qtype} does not"
+            )
+        if value.divisor != 1:
+            raise Refusal(
+                f"layer {layer}: an average over {value.divisor} positions, no power of two, "
+                "cannot be quantized"
+            )
+        bound = max(kind.lo, 0) if value.rectified else kind.lo
+        return replace(value, tensor=self.requantize(value, kind.qtype, bound), rectified=False)
+
+    def requantize(self, value: _Value, qtype: QType, lo: int) -> Tensor:
+        """Return the tensor of `value` on another grid; called after its layer."""
+        taken = {op.output.name for op in self.operations}
+        name, number = value.layer, 1
+        while name in taken:
+            number += 1
+            name = f"{value.layer}/{number}"
+        tensor = Tensor(name, value.tensor.shape, qtype)
+        return self.emit(Requantize(f"{name}/quant", value.tensor.name, tensor, lo, qtype.hi))
+
+    def exactly(self, value: _Value, qtype: QType) -> Tensor:
+        """Return the tensor of `value` with another type that holds it, unrectified, unaligned."""
+        if value.tensor.qtype == qtype and not value.tensor.align and not value.rectified:
+            return value.tensor
+        return self.requantize(value, qtype, 0 if value.rectified else qtype.lo)
+
+    def extent(self, value: _Value, frac: int) -> widths.Range:
+        """Return the range of `value` on a grid of `frac` fraction bits, no coarser than its own."""
+        lo, hi = self.ranges[value.tensor.name]
+        lo = max(lo, 0) if value.rectified else lo
+        shift = frac - value.tensor.qtype.frac + max(value.tensor.align, default=0)
+        return lo << shift, hi << shift
+
+    def plain(self, value: _Value) -> Tensor:
+        """Return the tensor of `value` with its channels aligned and its rectifier applied."""
+        if not value.tensor.align and not value.rectified:
+            return value.tensor
+        frac = value.tensor.qtype.frac
+        return self.exactly(value, QType.holding(*self.extent(value, frac), frac))
+
+    # ------------------------------------------------------------------------------------- layers
+    def input(self, node: Any) -> None:
+        kind = _result_type(node)
+        shape = tuple(int(size) for size in node.get_output_variable().shape)
+        tensor = self.emit(Input("input", Tensor("input", shape, kind.qtype)))
+        value = _Value(tensor, "input")
+        self.values[node.outputs[0]] = self.cast(value, kind, "input")
+
+    def conv(self, node: Any) -> None:
+        layer = _name(node)
+        source = self.plain(self.source(node))
+        weights = narrow.weights(
+            layer, node.get_weights("weight").data.transpose(3, 0, 1, 2), *_grid(node, "weight")
+        )
+        frac = source.qtype.frac + weights.frac
+        bias = narrow.bias(layer, node.get_weights("bias").data, frac)
+        weights, codes, align = narrow.aligned(weights, bias)
+        lo, hi = widths.accumulator(weights.codes, codes, self.ranges[source.name])
+        shape = tuple(int(size) for size in node.get_output_variable().shape)
+        tensor = Tensor(f"{layer}/acc", shape, QType.holding(lo, hi, frac), align)
+        op = Conv(
+            layer,
+            source.name,
+            tensor,
+            weights.codes,
+            weights.bits,
+            codes,
+            (node.get_attr("stride_height"), node.get_attr("stride_width")),
+            tuple(node.get_attr(f"pad_{side}") for side in ("top", "left", "bottom", "right")),
+        )
+        _must_be_plain(node, layer)
+        self.result(node, _Value(self.emit(op), layer))
+
+    def activation(self, node: Any) -> None:
+        function = node.get_attr("activation").lower()
+        if function not in ("linear", "relu"):
+            raise Refusal(
+                f"layer {_name(node)}: activation {function} is not supported, only relu and "
+                "quantizers are"
+            )
+        value = self.source(node)
+        if function == "relu" and self.ranges[value.tensor.name][0] < 0:
+            value = replace(value, rectified=True)
+        self.result(node, value)
+
+    def concat(self, node: Any) -> None:
+        values = [self.source(node, index) for index in range(len(node.inputs))]
+        frac = max(value.tensor.qtype.frac for value in values)
+        ranges = [self.extent(value, frac) for value in values]
+        lo, hi = min(r[0] for r in ranges), max(r[1] for r in ranges)
+        first = values[0].tensor.qtype
+        if all(v.tensor.qtype == first and not v.tensor.align and not v.rectified for v in values):
+            qtype = first
+        else:
+            qtype = QType.holding(lo, hi, frac)
+        tensors = [self.exactly(value, qtype) for value in values]
+        layer = _name(node)
+        names = [name for tensor in tensors for name in self.parts(tensor, node)]
+        shape = (*tensors[0].shape[:2], sum(tensor.shape[2] for tensor in tensors))
+        tensor = self.emit(Concat(layer, tuple(names), Tensor(layer, shape, qtype)))
+        self.result(node, _Value(tensor, layer))
+
+    def parts(self, tensor: Tensor, node: Any) -> tuple[str, ...]:
+        """Return what to join for `tensor`: its own parts where it only joins for `node`."""
+        maker = next(op for op in self.operations if op.output is tensor)
+        used = sum(
+            node.model.graph[key].inputs.count(_key(tensor, self.values))
+            for key in node.model.graph
+        )
+        if isinstance(maker, Concat) and used == 1:
+            self.operations.remove(maker)
+            return maker.inputs
+        return (tensor.name,)
+
+    def pool(self, node: Any) -> None:
+        layer = _name(node)
+        source = self.plain(self.source(node))
+        window = (node.get_attr("pool_height"), node.get_attr("pool_width"))
+        padded = any(node.get_attr(f"pad_{side}") for side in ("top", "left", "bottom", "right"))
+        if node.get_attr("pool_op") != "Average" or window != source.shape[:2] or padded:
+            raise Refusal(
+                f"layer {layer}: pooling must average the whole map of "
+                f"{source.shape[0]}x{source.shape[1]}, not {node.get_attr('pool_op').lower()} over "
+                f"{window[0]}x{window[1]}{' with padding' if padded else ''}"
+            )
+        area = window[0] * window[1]
+        grown = (area - 1).bit_length()
+        exact = area == 1 << grown
+        frac = source.qtype.frac + (grown if exact else 0)
+        lo, hi = self.ranges[source.name]
+        qtype = QType.holding(lo * area, hi * area, frac)
+        tensor = Tensor(layer, (1, 1, source.shape[2]), qtype)
+        pooled = self.emit(SumPool(layer, source.name, tensor))
+        self.result(node, _Value(pooled, layer, divisor=1 if exact else area))
+
+    def finish(self, output: str) -> None:
+        """Append the output."""
+        value = self.values[output]
+        tensor = self.plain(value)
+        result = replace(tensor, name="output")
+        self.emit(Output("output", tensor.name, result, value.divisor))
+
+
+_HANDLERS = {
+    "Input": _Lowering.input,
+    "InputLayer": _Lowering.input,
+    "Conv2D": _Lowering.conv,
+    "PointwiseConv2D": _Lowering.conv,
+    "Activation": _Lowering.activation,
+    "Concatenate": _Lowering.concat,
+    "Pooling2D": _Lowering.pool,
+    "AveragePooling2D": _Lowering.pool,
+}
+
+
+def _name(node: Any) -> str:
+    """Return the readable name of a layer; hls4ml prefixes some with their class."""
+    name = node.name
+    for prefix in ("Conv2D_", "PointwiseConv2D_"):
+        name = name.removeprefix(prefix)
+    return from_identifier(name)
+
+
+def _key(tensor: Tensor, values: dict[str, _Value]) -> str:
+    return next(key for key, value in values.items() if value.tensor is tensor)
+
+
+def _result_type(node: Any) -> _Type:
+    precision = node.get_output_variable().type.precision
+    return _as_type(precision, _name(node))
+
+
+def _as_type(precision: Any, layer: str) -> _Type:
+    width, integer = getattr(precision, "width", 0), getattr(precision, "integer", None)
+    if not width or integer is None:
+        raise Refusal(f"layer {layer}: its result type must be fixed point, not {precision}")
+    qtype = QType(int(width), bool(precision.signed), int(width) - int(integer))
+    rounding = str(getattr(precision, "rounding_mode", "TRN"))
+    saturation = str(getattr(precision, "saturation_mode", "WRAP"))
+    symmetric = saturation == "SAT_SYM" and qtype.signed
+    exact = rounding == "RND_CONV" and saturation in ("SAT", "SAT_SYM")
+    return _Type(qtype, qtype.lo + symmetric, exact)
+
+
+def _grid(node: Any, parameter: str) -> tuple[int, int, int, int]:
+    """Return the width, fraction bits and code range of a parameter's type."""
+    kind = _as_type(node.get_weights(parameter).type.precision, _name(node))
+    return kind.qtype.bits, kind.qtype.frac, kind.lo, kind.qtype.hi
+
+
+def _must_be_plain(node: Any, layer: str) -> None:
+    dilation = (node.get_attr("dilation_height", 1), node.get_attr("dilation_width", 1))
+    if dilation != (1, 1):
+        raise Refusal(f"layer {layer}: dilation must be 1, not {dilation[0]}x{dilation[1]}")

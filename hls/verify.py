@@ -1,0 +1,176 @@
+"""Legality of the IR, checked after every pass; each violation is one sentence."""
+
+from __future__ import annotations
+
+from .. import Refusal
+from .ir import Concat, Conv, Input, Network, Operation, Output, Requantize, SumPool, Tensor
+from .passes import widths
+
+ACTIVATION_BITS = range(2, 9)
+WEIGHT_BITS = range(2, 9)
+MAX_BIAS_BITS = 32
+MAX_BITS = 62  # so that the interpreter's int64 never wraps
+
+
+def check(network: Network) -> Network:
+    """Return `network` if it is legal.
+
+    Raises
+    ------
+    Refusal
+        With the first rule that is broken.
+    """
+    operations = network.operations
+    if len(operations) < 2 or not isinstance(operations[0], Input):
+        raise Refusal(f"network {network.name}: must start with its Input")
+    if not isinstance(operations[-1], Output):
+        raise Refusal(f"network {network.name}: must end with its Output")
+    tensors: dict[str, Tensor] = {}
+    names: set[str] = set()
+    for op in operations:
+        if op.name in names:
+            raise Refusal(f"layer {op.name}: names must be unique, this one occurs twice")
+        names.add(op.name)
+        for name in op.inputs:
+            if name not in tensors:
+                raise Refusal(f"layer {op.name}: reads {name}, which no earlier layer writes")
+        if op.output.name in tensors:
+            raise Refusal(f"layer {op.name}: writes {op.output.name}, which another layer writes")
+        if op.output.qtype.bits > MAX_BITS:
+            raise Refusal(
+                f"layer {op.name}: results may have {MAX_BITS} bits, not {op.output.qtype.bits}"
+            )
+        _RULES[type(op)](op, [tensors[name] for name in op.inputs])
+        tensors[op.output.name] = op.output
+    for op in operations[:-1]:
+        if not network.consumers(op.output.name):
+            raise Refusal(f"layer {op.name}: nothing reads its result {op.output.name}")
+    _check_ranges(network)
+    return network
+
+
+def _check_ranges(network: Network) -> None:
+    for name, (lo, hi) in widths.ranges(network).items():
+        qtype = network.tensor(name).qtype
+        if lo < qtype.lo or hi > qtype.hi:
+            raise Refusal(
+                f"tensor {name}: its type {qtype} must hold every value from {lo} to {hi}"
+            )
+
+
+def _input(op: Input, sources: list[Tensor]) -> None:
+    _plain(op, op.output)
+    if op.output.qtype.bits not in ACTIVATION_BITS:
+        raise Refusal(
+            f"layer {op.name}: input codes must have 2 to 8 bits, not {op.output.qtype.bits}"
+        )
+
+
+def _conv(op: Conv, sources: list[Tensor]) -> None:
+    (source,) = sources
+    _plain(op, source)
+    outputs, kernel_h, kernel_w, channels = op.weights.shape
+    if source.qtype.bits not in ACTIVATION_BITS:
+        raise Refusal(
+            f"layer {op.name}: a convolution's input must be quantized to 2 to 8 bits, not be "
+            f"{source.qtype}"
+        )
+    if op.weight_bits not in WEIGHT_BITS:
+        raise Refusal(f"layer {op.name}: weights must have 2 to 8 bits, not {op.weight_bits}")
+    limit = 1 << (op.weight_bits - 1)
+    if op.weights.min() < -limit or op.weights.max() >= limit:
+        raise Refusal(
+            f"layer {op.name}: weights from {op.weights.min()} to {op.weights.max()} must fit "
+            f"{op.weight_bits} bits"
+        )
+    wide = max(int(op.bias.max()).bit_length(), (~int(op.bias.min())).bit_length()) + 1
+    if wide > MAX_BIAS_BITS:
+        raise Refusal(f"layer {op.name}: biases must fit {MAX_BIAS_BITS} bits, not {wide}")
+    if channels != source.shape[2] or op.bias.shape != (outputs,):
+        raise Refusal(
+            f"layer {op.name}: weights {op.weights.shape} and bias {op.bias.shape} must match "
+            f"{source.shape[2]} input channels"
+        )
+    if kernel_h % 2 == 0 or kernel_w % 2 == 0:
+        raise Refusal(f"layer {op.name}: kernels must be odd, not {kernel_h}x{kernel_w}")
+    if not set(op.stride) <= {1, 2}:
+        raise Refusal(f"layer {op.name}: strides must be 1 or 2, not {op.stride[0]}x{op.stride[1]}")
+    top, left, bottom, right = op.pads
+    if min(op.pads) < 0 or max(top, bottom) >= kernel_h or max(left, right) >= kernel_w:
+        raise Refusal(
+            f"layer {op.name}: padding must be smaller than the kernel of {kernel_h}x{kernel_w}, "
+            f"not {op.pads}"
+        )
+    height = (source.shape[0] + top + bottom - kernel_h) // op.stride[0] + 1
+    width = (source.shape[1] + left + right - kernel_w) // op.stride[1] + 1
+    _shape(op, (height, width, outputs))
+    align = op.output.align
+    if align and (len(align) != outputs or min(align) < 0):
+        raise Refusal(
+            f"layer {op.name}: shifts of channels must be {outputs} and none negative, not {align}"
+        )
+
+
+def _requantize(op: Requantize, sources: list[Tensor]) -> None:
+    _plain(op, op.output)
+    _shape(op, sources[0].shape)
+    if not op.output.qtype.lo <= op.lo <= op.hi <= op.output.qtype.hi:
+        raise Refusal(
+            f"layer {op.name}: the clamp {op.lo} to {op.hi} must lie in {op.output.qtype}"
+        )
+
+
+def _concat(op: Concat, sources: list[Tensor]) -> None:
+    for tensor in (*sources, op.output):
+        _plain(op, tensor)
+    kinds = {tensor.qtype for tensor in (*sources, op.output)}
+    if len(kinds) > 1:
+        raise Refusal(
+            f"layer {op.name}: inputs of a concatenation must share one type, not "
+            f"{', '.join(sorted(map(str, kinds)))}"
+        )
+    if {tensor.shape[:2] for tensor in sources} != {op.output.shape[:2]}:
+        raise Refusal(f"layer {op.name}: inputs of a concatenation must share one map size")
+    _shape(op, (*op.output.shape[:2], sum(tensor.shape[2] for tensor in sources)))
+
+
+def _pool(op: SumPool, sources: list[Tensor]) -> None:
+    for tensor in (*sources, op.output):
+        _plain(op, tensor)
+    _shape(op, (1, 1, sources[0].shape[2]))
+
+
+def _output(op: Output, sources: list[Tensor]) -> None:
+    _plain(op, sources[0])
+    _shape(op, sources[0].shape)
+    if op.output.qtype != sources[0].qtype:
+        raise Refusal(
+            f"layer {op.name}: the output must have the type {sources[0].qtype}, not "
+            f"{op.output.qtype}"
+        )
+    if op.divisor < 1:
+        raise Refusal(f"layer {op.name}: the divisor must be positive, not {op.divisor}")
+
+
+_RULES = {
+    Input: _input,
+    Conv: _conv,
+    Requantize: _requantize,
+    Concat: _concat,
+    SumPool: _pool,
+    Output: _output,
+}
+
+
+def _plain(op: Operation, tensor: Tensor) -> None:
+    if tensor.align:
+        raise Refusal(
+            f"layer {op.name}: channels of {tensor.name} must be aligned by a Requantize first"
+        )
+
+
+def _shape(op: Operation, shape: tuple[int, int, int]) -> None:
+    if op.output.shape != shape:
+        raise Refusal(
+            f"layer {op.name}: its result must have the shape {shape}, not {op.output.shape}"
+        )
