@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from .. import Refusal
@@ -32,6 +31,7 @@ from .ir import (
 )
 from .names import from_identifier
 from .passes import widths
+from .passes.joins import merge_joins
 
 
 def from_onnx(source: str | Path | onnx.ModelProto) -> Network:
@@ -85,8 +85,7 @@ def lower(model_graph: Any, name: str | None = None) -> Network:
         raise Refusal(f"model: must have one output, not {len(model_graph.outputs)}")
     lowering.finish(model_graph.outputs[0])
     network = Network(name or model_graph.config.get_project_name(), tuple(lowering.operations))
-    verify.check(network)
-    return network
+    return verify.check(merge_joins(verify.check(network)))
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ class _Lowering:
         return self.requantize(value, qtype, 0 if value.rectified else qtype.lo)
 
     def extent(self, value: _Value, frac: int) -> widths.Range:
-        """Return the range of `value` on a grid of `frac` fraction bits, no coarser than its own."""
+        """Return the range of `value` on a grid of `frac` fraction bits, as fine as its own."""
         lo, hi = self.ranges[value.tensor.name]
         lo = max(lo, 0) if value.rectified else lo
         shift = frac - value.tensor.qtype.frac + max(value.tensor.align, default=0)
@@ -258,22 +257,10 @@ class _Lowering:
             qtype = QType.holding(lo, hi, frac)
         tensors = [self.exactly(value, qtype) for value in values]
         layer = _name(node)
-        names = [name for tensor in tensors for name in self.parts(tensor, node)]
+        names = tuple(tensor.name for tensor in tensors)
         shape = (*tensors[0].shape[:2], sum(tensor.shape[2] for tensor in tensors))
-        tensor = self.emit(Concat(layer, tuple(names), Tensor(layer, shape, qtype)))
+        tensor = self.emit(Concat(layer, names, Tensor(layer, shape, qtype)))
         self.result(node, _Value(tensor, layer))
-
-    def parts(self, tensor: Tensor, node: Any) -> tuple[str, ...]:
-        """Return what to join for `tensor`: its own parts where it only joins for `node`."""
-        maker = next(op for op in self.operations if op.output is tensor)
-        used = sum(
-            node.model.graph[key].inputs.count(_key(tensor, self.values))
-            for key in node.model.graph
-        )
-        if isinstance(maker, Concat) and used == 1:
-            self.operations.remove(maker)
-            return maker.inputs
-        return (tensor.name,)
 
     def pool(self, node: Any) -> None:
         layer = _name(node)
@@ -322,10 +309,6 @@ def _name(node: Any) -> str:
     for prefix in ("Conv2D_", "PointwiseConv2D_"):
         name = name.removeprefix(prefix)
     return from_identifier(name)
-
-
-def _key(tensor: Tensor, values: dict[str, _Value]) -> str:
-    return next(key for key, value in values.items() if value.tensor is tensor)
 
 
 def _result_type(node: Any) -> _Type:
