@@ -36,6 +36,10 @@ module zf_fifo #(
   localparam int unsigned Words = Depth < Stages + 2 ? 2 : Depth - Stages;
   localparam int unsigned AddrBits = $clog2(Words);
   localparam int unsigned CountBits = $clog2(Words + 1);
+  // Where a power of two takes no more primitives, the addresses wrap for nothing.
+  localparam int unsigned Places = Words <= (Block == 0 ? 64 : 4096) ? 2**AddrBits : Words;
+  localparam bit Wrap = Places != 2**AddrBits;
+  localparam logic [AddrBits-1:0] Last = AddrBits'(Places - 1);
 
   logic [AddrBits-1:0]  waddr_q, raddr_q;
   logic [CountBits-1:0] count_q;
@@ -57,24 +61,18 @@ module zf_fifo #(
       ready_q <= 1'b0;
       some_q  <= 1'b0;
     end else begin
-      if (push) waddr_q <= waddr_q == AddrBits'(Words - 1) ? '0 : waddr_q + 1'b1;
-      if (pop) raddr_q <= raddr_q == AddrBits'(Words - 1) ? '0 : raddr_q + 1'b1;
-      if (push && !pop) begin
-        count_q <= count_q + 1'b1;
-        ready_q <= count_q != CountBits'(Words - 1);
-        some_q  <= 1'b1;
-      end else if (pop && !push) begin
-        count_q <= count_q - 1'b1;
-        ready_q <= 1'b1;
-        some_q  <= count_q != CountBits'(1);
-      end else begin
-        ready_q <= count_q != CountBits'(Words);
+      if (push) waddr_q <= Wrap && waddr_q == Last ? '0 : waddr_q + 1'b1;
+      if (pop) raddr_q <= Wrap && raddr_q == Last ? '0 : raddr_q + 1'b1;
+      if (push != pop) begin
+        count_q <= count_q + {{(CountBits - 1){pop}}, 1'b1};  // plus or minus 1
+        some_q  <= push || count_q != CountBits'(1);
       end
+      ready_q <= pop || !some_q || (ready_q && !(push && count_q == CountBits'(Words - 1)));
     end
   end
 
   if (Block == 0) begin : gen_lut
-    (* ram_style = "distributed" *) logic [Width-1:0] memory [Words];
+    (* ram_style = "distributed" *) logic [Width-1:0] memory [Places];
 
     assign read = !valid_q || m_tready_i;
 
@@ -93,7 +91,7 @@ module zf_fifo #(
 
     zf_ram_block #(
       .Width(Width),
-      .Depth(Words)
+      .Depth(Places)
     ) u_memory (
       .clk_i,
       .we_i   (push),
