@@ -1,0 +1,237 @@
+"""Synthesis of a build: what it takes on the chip and its longest path.
+
+Yosys on a whole network takes hours; each distinct module (parameters and memory contents included)
+is synthesized once, kept by content, and added up by layer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import Refusal
+from ..hls.memory import Estimate
+from . import levels, resources, yosys
+
+CACHE = "ZYNQFIRE_SYNTH_CACHE"  # environment variable: folder of results
+_KEYS = ("lut", "lutram", "srl", "ff", "bram36", "uram", "dsp")
+
+Report = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One library module with its parameters, and the memory contents that these name."""
+
+    module: str
+    parameters: Mapping[str, int | str]
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a unit costs, and its longest path."""
+
+    estimate: Estimate
+    path: levels.Path
+
+
+def synth(
+    build: Path | str,
+    tool: str = "yosys",
+    report: Report | None = None,
+    jobs: int | None = None,
+) -> dict[str, Any]:
+    """Synthesize a build and return its resources, the JSON object of `zynqfire synth`.
+
+    Parameters
+    ----------
+    build : path
+        Folder that `compile` wrote.
+    tool : {"yosys", "vivado"}
+        Who synthesizes.
+    report : callable, optional
+        Receives a line of progress for each module.
+    jobs : int, optional
+        Modules at a time; by default one a processor, at most four.
+
+    Raises
+    ------
+    Refusal
+        The folder is no build or the tool is missing.
+    """
+    if tool == "vivado":
+        found = (
+            "found, but its flow is not part of this version" if shutil.which(tool) else "not found"
+        )
+        raise Refusal(f"synth: the tool vivado must be on the PATH and supported, it was {found}")
+    if tool != "yosys":
+        raise Refusal(f"synth: the tool must be yosys or vivado, not {tool}")
+    yosys.version()
+    build = Path(build)
+    manifest = _manifest(build)
+    family = "xcup" if manifest["part"].startswith(("xcz", "xck")) else "xc7"
+    sources = {name: (build / name).read_bytes() for name in manifest["sources"]}
+    library = {name: text for name, text in sources.items() if not _is_top(name, manifest)}
+
+    instances = [(item["layer"], _unit(item, build)) for item in manifest["instances"]]
+    distinct: dict[str, Unit] = {}
+    layers_of: dict[str, list[str]] = {}
+    for layer, unit in instances:
+        key = _key(unit, library, family)
+        distinct[key] = unit
+        layers_of.setdefault(key, []).append(layer)
+
+    say = report or (lambda line: None)
+    done = Counter[str]()
+
+    def one(key: str) -> Result:
+        start = time.monotonic()
+        result, kept = _kept(key, lambda: synthesize(distinct[key], library, family))
+        done["units"] += 1
+        how = "kept from before" if kept else f"{time.monotonic() - start:.0f} s"
+        where = ", ".join(dict.fromkeys(layers_of[key]))
+        say(f"synth {done['units']}/{len(distinct)} {distinct[key].module} ({where}): {how}")
+        return result
+
+    with ThreadPoolExecutor(jobs or min(4, os.cpu_count() or 1)) as pool:
+        results = dict(zip(distinct, pool.map(one, distinct), strict=True))
+
+    by_layer: dict[str, Estimate] = {}
+    worst: tuple[levels.Path, str] = (levels.Path(0, ()), "")
+    for layer, unit in instances:
+        result = results[_key(unit, library, family)]
+        by_layer[layer] = by_layer.get(layer, Estimate()) + result.estimate
+        if result.path.levels > worst[0].levels:
+            worst = (result.path, f"{layer} ({unit.module})")
+    total = sum(by_layer.values(), Estimate())
+    return (
+        {"tool": tool, "part": manifest["part"]}
+        | _entry(total)
+        | {
+            "fmax_mhz": None,
+            "logic_levels": worst[0].levels,
+            "longest_path": {"in": worst[1], "cells": list(worst[0].cells)},
+            "by_layer": {layer: _entry(estimate) for layer, estimate in by_layer.items()},
+        }
+    )
+
+
+def synthesize(unit: Unit, sources: Mapping[str, bytes], family: str = "xc7") -> Result:
+    """Return what Yosys makes of one module.
+
+    Block RAM contents are left out (they cost nothing but minutes); those of LUTs are logic.
+    """
+    settings = " ".join(
+        f"-chparam {name} {_literal(value)}" for name, value in unit.parameters.items()
+    )
+    flow = f"synth_xilinx -family {family} -flatten -nodsp -noiopad -noclkbuf"
+    script = "\n".join(
+        [
+            *(f"read_verilog -sv -defer {name}" for name in sources),
+            f"hierarchy -check -top {unit.module} {settings}",
+            f"{flow} -run begin:map_memory",
+            "setparam -set INIT 1'x t:$mem_v2 a:rom_style=block %i",
+            f"{flow} -run map_memory:",
+            "write_json netlist.json",
+            "",
+        ]
+    )
+    with tempfile.TemporaryDirectory(prefix="zynqfire-synth-") as work:
+        folder = Path(work)
+        for name, content in (*sources.items(), *unit.files.items()):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        yosys.run(script, folder)
+        netlist = json.loads((folder / "netlist.json").read_text())
+    (module,) = (m for m in netlist["modules"].values() if int(m["attributes"].get("top", "0"), 2))
+    cells = Counter(cell["type"] for cell in module["cells"].values())
+    return Result(resources.count(cells), levels.longest(module))
+
+
+def _manifest(build: Path) -> dict[str, Any]:
+    try:
+        return json.loads((build / "manifest.json").read_text())
+    except FileNotFoundError:
+        raise Refusal(f"build {build}: must be a folder with a manifest.json") from None
+    except (OSError, ValueError) as error:
+        raise Refusal(f"build {build}: its manifest.json must be JSON: {error}") from None
+
+
+def _is_top(name: str, manifest: Mapping[str, Any]) -> bool:
+    return Path(name).stem == manifest["top"]
+
+
+def _unit(item: Mapping[str, Any], build: Path) -> Unit:
+    """Return the unit of a manifest's instance, with the files that its strings name."""
+    files = {}
+    for value in item["parameters"].values():
+        if isinstance(value, str) and value:
+            # a block ROM of several pieces reads VALUE.000, VALUE.001, ...
+            path = build / value
+            for file in sorted(path.parent.glob(f"{path.name}*")):
+                files[file.relative_to(build).as_posix()] = file.read_bytes()
+    return Unit(item["module"], item["parameters"], files)
+
+
+def _key(unit: Unit, sources: Mapping[str, bytes], family: str) -> str:
+    """Return a digest of all that the result depends on: file names are not part of it."""
+    digest = hashlib.sha256()
+    for module in (__file__, levels.__file__, resources.__file__):
+        digest.update(Path(module).read_bytes())
+    digest.update(f"{yosys.version()}\0{family}\0{unit.module}\0".encode())
+    for name, text in sorted(sources.items()):
+        digest.update(f"{name}\0".encode() + hashlib.sha256(text).digest())
+    for name, value in sorted(unit.parameters.items()):
+        digest.update(f"{name}\0{value if isinstance(value, int) else ''}\0".encode())
+        if isinstance(value, str):
+            for file, content in unit.files.items():
+                if value and file.startswith(value):
+                    digest.update(file[len(value) :].encode() + hashlib.sha256(content).digest())
+    return digest.hexdigest()[:32]
+
+
+def _kept(key: str, make: Callable[[], Result]) -> tuple[Result, bool]:
+    """Return the result kept under `key`, else make it and keep it; and whether it was kept."""
+    folder = Path(os.environ.get(CACHE) or Path("build", "synth"))
+    file = folder / f"{key}.json"
+    try:
+        data = json.loads(file.read_text())
+        path = levels.Path(data["levels"], tuple(data["cells"]))
+        return Result(Estimate(**data["estimate"]), path), True
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    result = make()
+    data = {
+        "estimate": asdict(result.estimate),
+        "levels": result.path.levels,
+        "cells": result.path.cells,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".new", delete=False) as beside:
+        json.dump(data, beside)
+    os.replace(beside.name, file)
+    return result, False
+
+
+def _literal(value: int | str) -> str:
+    """Return a parameter's value as Yosys takes it in a script."""
+    if isinstance(value, str):
+        return f"{8 * len(value)}'h{value.encode('ascii').hex()}" if value else "8'h0"
+    if -(1 << 31) <= value < 1 << 31:
+        return str(value)
+    return f"{value.bit_length()}'b{value:b}"
+
+
+def _entry(estimate: Estimate) -> dict[str, int | float]:
+    return {key: getattr(estimate, key) for key in _KEYS}
