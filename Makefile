@@ -41,7 +41,7 @@ $(STAMP):
 	    "name yours with make PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
 	echo "making .venv with $$python; the first time this downloads about 1 GB" >&2; \
 	$$python -m venv .venv
-	.venv/bin/python -m pip install --disable-pip-version-check --quiet -e '.[dev]'
+	.venv/bin/python -m pip install --disable-pip-version-check -e '.[dev]'
 	@rm -f .venv/.zynqfire-*; touch $@
 
 demo: setup  ## train, export, compile, simulate and budget zynqnet-32; ends in one table

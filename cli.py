@@ -171,7 +171,8 @@ def compile_(
         if backend == "vitis":
             from .hls.vitis import write_project
 
-            result = write_project(model, out)
+            period = 1000 / target.clock_mhz
+            result = write_project(model, out, part=target.part, clock_period=period, report=say)
         else:
             from .hls.compile import compile_model
 

@@ -59,11 +59,24 @@ def interpreter(build, frames):
     return rate(frames, lambda codes: interpret.outputs(network, codes))
 
 
-def qonnx(model, frames, frac):
+def qonnx(model, frames):
     """Return images a second of qonnx's execute_onnx."""
-    from zynqfire import _executors
+    from zynqfire.hls import executors
 
-    return rate(frames, lambda codes: _executors.qonnx(model, codes, frac))
+    return rate(frames, lambda codes: executors.by_qonnx(model, codes))
+
+
+def emulation(model, frames):
+    """Return images a second of hls4ml's C++ emulation, once compiled, and the seconds before."""
+    from zynqfire.hls import vitis
+
+    with tempfile.TemporaryDirectory(prefix="zynqfire-") as folder:
+        started = time.perf_counter()
+        graph = vitis.convert(model, folder)
+        graph.compile()
+        seconds = time.perf_counter() - started
+        values = np.ldexp(frames.astype(np.float64), -8)
+        return rate(values, lambda x: [graph.predict(np.ascontiguousarray(f)) for f in x]), seconds
 
 
 def main():
@@ -74,12 +87,15 @@ def main():
         command("export", NETWORK, "-o", model)
         _, seconds, memory = command("compile", model, "-o", build)
         with np.load(model.with_suffix(".golden.npz")) as golden:
-            frames, frac = golden["inputs"], int(golden["output_frac"])
+            frames = golden["inputs"]
         many = np.tile(frames, (16, 1, 1, 1))
         run, _, simulation_memory = command("simulate", build, "--frames", len(frames))
+        (emulated, build_seconds), emulation_memory = alone(emulation, model, frames)
         rows = [
             ("interpreter, images a second", *alone(interpreter, build, many)),
-            ("qonnx `execute_onnx`, images a second", *alone(qonnx, model, frames, frac)),
+            ("qonnx `execute_onnx`, images a second", *alone(qonnx, model, frames)),
+            ("hls4ml's C++ emulation, images a second", emulated, emulation_memory),
+            ("hls4ml's C++ emulation, seconds to compile it", build_seconds, emulation_memory),
             ("simulated clock cycles a second", run["cycles_per_second"], simulation_memory),
             ("from ONNX to RTL, seconds", seconds, memory),
         ]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+
 from zynqfire import Refusal, cli
 from zynqfire._console import Answer, guests_on_stderr
 

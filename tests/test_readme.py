@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from zynqfire.cli import zynqfire
 
 ROOT = Path(__file__).resolve().parents[1]
