@@ -26,7 +26,10 @@ Report = Callable[[str], None]
 
 @dataclass
 class Steps:
-    """Runs steps in `folder`, or takes their results from the stamps of an earlier run."""
+    """Runs steps in `folder`, or takes their results from the stamps of an earlier run.
+
+    `key` is a hash of all that the next step depends on: sources, and what earlier steps wrote.
+    """
 
     folder: Path
     say: Report
@@ -56,18 +59,20 @@ class Steps:
         files = sorted(p for p in found if p.is_file() and p.parent.name != "__pycache__")
         self.key = _digest(files, self.key)
         stamp = self.folder / f"{name}.json"
-        kept = json.loads(stamp.read_text()) if stamp.is_file() else {}
-        if kept.get("key") == self.key and kept["outputs"] == _digest(outputs):
+        entry = _stamp(stamp)
+        if entry.get("key") == self.key and entry.get("outputs") == _digest(outputs):
             self.say(f"{name}: done before, {stamp.name} still holds")
-            return kept["result"]
-        self.say(f"{name}: started")
-        started = time.monotonic()
-        entry = {"key": self.key, "result": work(), "outputs": _digest(outputs)}
-        beside = stamp.with_suffix(".new")
-        beside.write_text(json.dumps(entry, indent=1, default=_plain) + "\n")
-        os.replace(beside, stamp)
-        self.say(f"{name}: {time.monotonic() - started:.0f} s")
-        return json.loads(stamp.read_text())["result"]
+        else:
+            self.say(f"{name}: started")
+            started = time.monotonic()
+            entry = {"key": self.key, "result": work(), "outputs": _digest(outputs)}
+            beside = stamp.with_suffix(".new")
+            beside.write_text(json.dumps(entry, indent=1, default=_plain) + "\n")
+            os.replace(beside, stamp)
+            self.say(f"{name}: {time.monotonic() - started:.0f} s")
+            entry = _stamp(stamp)
+        self.key = _digest([], self.key + entry["outputs"])
+        return entry["result"]
 
 
 def run(folder: Path, *, report: Report) -> dict[str, Any]:
@@ -239,6 +244,13 @@ def _table(results: Mapping[str, Any], seconds: float) -> list[tuple[str, str]]:
         ),
         ("time", f"{seconds:.0f} s"),
     ]
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _built(build: Path) -> list[Path]:
