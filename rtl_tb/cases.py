@@ -1,0 +1,77 @@
+"""One module several times over, each with parameters of its own, in one simulator.
+
+Building a simulator takes longer than running it, so a bench collects its parameter sets::
+
+    CASES = {"narrow": Case({"Width": 1}, {"s_data_i": 1, "m_data_o": 1}), ...}
+
+`build` makes a top of one instance a case, and inside the simulation ``Part(dut, "narrow")`` looks
+like that instance alone. Each has its own clock, so the ones that wait cost nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import simulator
+
+
+@dataclass(frozen=True)
+class Case:
+    """Parameters of an instance and the widths of its ports; ``clk_i`` and ``rst_i`` are known."""
+
+    parameters: Mapping[str, int | str]
+    ports: Mapping[str, int]
+
+
+class Part:
+    """A case's ports by the names that they have in the module."""
+
+    def __init__(self, dut, name: str):
+        self._dut, self._name = dut, name
+
+    def __getattr__(self, port: str):
+        return getattr(self._dut, f"{self._name}_{port}")
+
+
+def build(module: str, cases: Mapping[str, Case]) -> simulator.Built:
+    """Build one simulator of `module` with the parameters of every case."""
+    top = f"{module}_cases"
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, f"{top}.sv")
+        source.write_text(_text(top, module, cases))
+        return simulator.build(top, [*simulator.library(module), source])
+
+
+def run(
+    module: str, cases: Mapping[str, Case], folder: Path, files: Mapping[str, str] | None = None
+) -> None:
+    """Build `module` with every case and run its bench's cocotb tests with `files` in `folder`."""
+    for path, text in (files or {}).items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    simulator.run(build(module, cases), f"zynqfire.rtl_tb.test_{module}", cwd=folder)
+
+
+def _text(top: str, module: str, cases: Mapping[str, Case]) -> str:
+    ports, instances = [], []
+    for name, case in cases.items():
+        widths = {"clk_i": 1, "rst_i": 1, **case.ports}
+        for port, width in widths.items():
+            direction = "input" if port.endswith("_i") else "output"
+            ports.append(f"  {direction} logic [{width}-1:0] {name}_{port}")
+        values = ", ".join(f".{key}({_literal(value)})" for key, value in case.parameters.items())
+        wires = ", ".join(f".{port}({name}_{port})" for port in widths)
+        instances.append(f"  {module} #({values}) {name} ({wires});")
+    return "\n".join([f"module {top} (", ",\n".join(ports), ");", *instances, "endmodule", ""])
+
+
+def _literal(value: int | str) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if -(2**31) < value < 2**31:
+        return str(value)
+    return f"{'-' if value < 0 else ''}64'sd{abs(value)}"

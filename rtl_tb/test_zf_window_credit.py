@@ -1,0 +1,122 @@
+"""zf_window_credit: its two flags on every cycle against the formulas of `geometry`."""
+
+import random
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from zynqfire.hls.passes.geometry import Window
+from zynqfire.rtl_tb import cases
+from zynqfire.rtl_tb.cases import Case, Part
+
+
+def _window(size, kernel, stride=(1, 1), pads=(0, 0, 0, 0)) -> Window:
+    (h, w), (kh, kw), (sh, sw), (top, left, bottom, right) = size, kernel, stride, pads
+    out_h, out_w = (h + top + bottom - kh) // sh + 1, (w + left + right - kw) // sw + 1
+    return Window(h, w, kh, kw, sh, sw, top, left, out_h, out_w)
+
+
+WINDOWS = {
+    "one": _window((1, 1), (1, 1)),
+    "column": _window((9, 1), (1, 1)),
+    "square": _window((4, 4), (3, 3), pads=(1, 1, 1, 1)),
+    "bare": _window((5, 6), (3, 3)),
+    "strided": _window((8, 8), (3, 3), (2, 2), (1, 1, 1, 1)),
+    "wasted": _window((8, 7), (3, 2), (2, 2)),  # rows and columns that no window reads
+    "skipping": _window((7, 6), (1, 1), (2, 2)),
+    "lower_right": _window((6, 5), (3, 3), (2, 1), (0, 0, 1, 1)),
+    "upper_left": _window((5, 5), (3, 3), (1, 2), (2, 2, 0, 0)),
+    "wide": _window((3, 9), (1, 5), (1, 2), (0, 2, 0, 1)),
+    "tall": _window((9, 3), (5, 1), (2, 1), (3, 0, 2, 0)),
+    "seven": _window((6, 7), (7, 7), (2, 2), (3, 3, 3, 3)),
+    "larger": _window((2, 3), (5, 7), pads=(4, 6, 4, 5)),
+    "drop": _window((1, 5), (3, 3), pads=(1, 1, 1, 1)),
+}
+
+
+def _rows(window: Window, spare: int) -> int:
+    """Return the fewest rows that never lock up, and `spare` more."""
+    return -(-int((window.need() - window.done()).max()) // window.in_w) + spare
+
+
+def _case(window: Window, spare: int) -> Case:
+    bits = {"x_i": window.out_w, "y_i": window.out_h}
+    ports = {port: max(1, (count - 1).bit_length()) for port, count in bits.items()}
+    flags = ("stored_i", "pixel_i", "last_x_i", "last_y_i", "ready_o", "room_o")
+    return Case(
+        {
+            "InH": window.in_h,
+            "InW": window.in_w,
+            "KernelH": window.kernel_h,
+            "KernelW": window.kernel_w,
+            "StrideH": window.stride_h,
+            "StrideW": window.stride_w,
+            "PadTop": window.pad_top,
+            "PadLeft": window.pad_left,
+            "OutH": window.out_h,
+            "OutW": window.out_w,
+            "Rows": _rows(window, spare),
+        },
+        ports | dict.fromkeys(flags, 1),
+    )
+
+
+CASES = {name: _case(window, index % 3) for index, (name, window) in enumerate(WINDOWS.items())}
+
+
+@cocotb.test()
+@cocotb.parametrize(name=list(CASES))
+async def exact(dut, name):
+    """Flags equal the formulas while input and output wander as far apart as they allow."""
+    part, window = Part(dut, name), WINDOWS[name]
+    capacity = CASES[name].parameters["Rows"] * window.in_w
+    inputs, outputs = window.in_h * window.in_w, window.out_h * window.out_w
+    need, done = window.need().tolist(), window.done().tolist()
+    Clock(part.clk_i, 4, "ns").start()
+    full = empty = 0
+    for eager in ((1, 1), (1, 0.1), (0.1, 1), (0.6, 0.6), (1, 0.5), (0.5, 1)):
+        part.rst_i.value, part.stored_i.value, part.pixel_i.value = 1, 1, 1
+        part.x_i.value = part.y_i.value = part.last_x_i.value = part.last_y_i.value = 0
+        await RisingEdge(part.clk_i)
+        part.rst_i.value = 0
+        stored = read = 0
+        end = random.randrange(2 * outputs, 5 * outputs + 1)
+        while read < end:
+            frame, pixel = divmod(read, outputs)
+            ready = stored >= frame * inputs + need[pixel]
+            room = stored - (frame * inputs + done[pixel]) < capacity
+            y, x = divmod(pixel, window.out_w)
+            part.x_i.value, part.last_x_i.value = x, x == window.out_w - 1
+            part.y_i.value, part.last_y_i.value = y, y == window.out_h - 1
+            store, step = room and random.random() < eager[0], ready and random.random() < eager[1]
+            part.stored_i.value, part.pixel_i.value = store, step
+            await RisingEdge(part.clk_i)
+            assert (int(part.ready_o.value), int(part.room_o.value)) == (ready, room), (y, x)
+            assert ready or room, "locked up"
+            full, empty = full + (not room), empty + (not ready)
+            stored, read = stored + store, read + step
+    assert full > 5 and empty > 5
+
+
+def test_formulas_bound_the_windows():
+    """`need` and `done` are what a walk over every window finds."""
+    for window in WINDOWS.values():
+        inputs = np.arange(window.in_h * window.in_w).reshape(window.in_h, window.in_w)
+        reads = []
+        for y in range(window.out_h):
+            for x in range(window.out_w):
+                top = y * window.stride_h - window.pad_top
+                left = x * window.stride_w - window.pad_left
+                rows = slice(max(top, 0), max(top + window.kernel_h, 0))
+                columns = slice(max(left, 0), max(left + window.kernel_w, 0))
+                reads.append(inputs[rows, columns].ravel())
+        for index, (need, done) in enumerate(zip(window.need(), window.done(), strict=True)):
+            assert need == reads[index].max() + 1
+            assert done <= min(read.min() for read in reads[index:])
+
+
+def test_zf_window_credit(tmp_path):
+    """Run `exact` for every case."""
+    cases.run("zf_window_credit", CASES, tmp_path)
