@@ -80,7 +80,7 @@ def synth(
     yosys.version()
     build = Path(build)
     manifest = _manifest(build)
-    family = "xcup" if manifest["part"].startswith(("xcz", "xck")) else "xc7"
+    family = manifest["family"]
     sources = {name: (build / name).read_bytes() for name in manifest["sources"]}
     library = {name: text for name, text in sources.items() if not _is_top(name, manifest)}
 
@@ -230,7 +230,8 @@ def _literal(value: int | str) -> str:
         return f"{8 * len(value)}'h{value.encode('ascii').hex()}" if value else "8'h0"
     if -(1 << 31) <= value < 1 << 31:
         return str(value)
-    return f"{value.bit_length()}'b{value:b}"
+    size = value.bit_length() + (value < 0)
+    return f"{size}'{'s' if value < 0 else ''}b{value & ((1 << size) - 1):b}"
 
 
 def _entry(estimate: Estimate) -> dict[str, int | float]:

@@ -1,0 +1,61 @@
+"""zf_ram: the last word written before the read, two clocks after its address."""
+
+import random
+from collections import deque
+
+import cocotb
+import pytest
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from zynqfire.rtl_tb import simulator
+
+
+@cocotb.test()
+async def exact(dut):
+    """Fill the memory, then write and read at random, the same words again and again."""
+    case = simulator.config()
+    width, depth = case["Width"], case["Depth"]
+    Clock(dut.clk_i, 4, "ns").start()
+    words: dict[int, int] = {}
+    asked = deque([None, None, None])
+    near = random.randrange(depth)
+    for clock in range(depth + 4000):
+        await RisingEdge(dut.clk_i)
+        expected = asked.popleft()
+        if expected is not None:
+            address, word = expected
+            received = int(dut.rdata_o.value)
+            assert received == word, f"address {address}: {received:#x}, expected {word:#x}"
+        if random.random() < 0.05:
+            near = random.randrange(depth)
+        # a few words around `near`, so that reads follow writes closely
+        write = clock if clock < depth else (near + random.randrange(3)) % depth
+        read = (near + random.randrange(3)) % depth
+        enable, word = clock < depth or random.random() < 0.5, random.getrandbits(width)
+        dut.we_i.value, dut.waddr_i.value, dut.wdata_i.value = enable, write, word
+        dut.raddr_i.value = read
+        collides = enable and read == write
+        asked.append((read, words[read]) if read in words and not collides else None)
+        if enable:
+            words[write] = word
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "block"),
+    [(4, 1, 0), (9, 70, 0), (5, 1, 1), (40, 1100, 1), (11, 9000, 1)],
+)
+def test_zf_ram(width, depth, block):
+    """Run `exact`."""
+    parameters = {"Width": width, "Depth": depth, "Block": block}
+    built = simulator.build("zf_ram", simulator.library("zf_ram"), parameters)
+    simulator.run(built, "zynqfire.rtl_tb.test_zf_ram")
+
+
+def test_neither_lut_nor_block_is_fatal():
+    """The elaboration check prints the rule and the values."""
+    built = simulator.build(
+        "zf_ram", simulator.library("zf_ram"), {"Width": 8, "Depth": 512, "Block": 3}
+    )
+    with pytest.raises(simulator.SimulationError, match="Block 0 or 1, not 8, 512, 3"):
+        simulator.run(built, "zynqfire.rtl_tb.test_zf_ram")
