@@ -23,8 +23,8 @@ import torch
 from brevitas.export import export_qonnx
 
 from .. import Refusal
-from . import quantizers
 from .config import NetworkConfig
+from .exact import integers
 from .live import live, settle
 from .network import Network
 from .run import load_run
@@ -79,43 +79,6 @@ def export_untrained(
     )
     pictures = smooth(np.random.default_rng([seed, 2]), half, config.input)
     return _export(network, pictures, out, seed, report)
-
-
-def integers(network: Network, codes: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Run a quantized `network` exactly on integer pixels.
-
-    Runs in float64 on the CPU: its sums are exact far beyond the 2**24 where float32's end. The
-    average is taken as the sum it is made of, a change of fraction bits where the area is a power
-    of two.
-
-    Parameters
-    ----------
-    network : Network
-        Quantized and merged.
-    codes : ndarray of uint8, (N, H, W, 3)
-        Pixels.
-
-    Returns
-    -------
-    outputs : ndarray of int64, (N, classes)
-        Codes of the logits.
-    frac, divisor : int
-        A logit is ``code * 2**-frac / divisor``.
-    """
-    exact = copy.deepcopy(network).double().eval()
-    frac = exact.output_frac()
-    sums = []
-    with torch.no_grad():
-        for start in range(0, len(codes), 4):
-            x = torch.from_numpy(codes[start : start + 4].astype(np.float64).transpose(0, 3, 1, 2))
-            maps = exact.features(x * 2.0**-quantizers.PIXEL_FRAC) * 2.0**frac
-            sums.append(maps.to(torch.int64).sum((2, 3)))
-            if not torch.equal(maps, maps.round()):
-                raise AssertionError(f"network {network.config.name}: logits off their grid")
-    outputs = torch.cat(sums)[:, : network.config.classes].numpy()
-    area = math.prod(network.config.convolutions()[-1].out_size)
-    log2 = area.bit_length() - 1
-    return (outputs, frac + log2, 1) if area == 1 << log2 else (outputs, frac, area)
 
 
 def noise(rng: np.random.Generator, count: int, size: tuple[int, int]) -> np.ndarray:

@@ -14,15 +14,10 @@ import torch
 from brevitas.nn import QuantConv2d, QuantReLU
 
 from . import quantizers
+from .exact import tensor
 from .network import FireModule, Network
 
 TOP = 0.995  # the quantile of the positive values that must clamp
-
-
-def tensor(codes: np.ndarray) -> torch.Tensor:
-    """Return pixels (N, H, W, 3) as the network takes them, (N, 3, H, W) of value byte * 2**-8."""
-    x = torch.from_numpy(np.ascontiguousarray(codes.transpose(0, 3, 1, 2)))
-    return x.float() * 2.0**-quantizers.PIXEL_FRAC
 
 
 @torch.no_grad()

@@ -39,6 +39,14 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
     write(path, lambda file: file.write((json.dumps(data, indent=1) + "\n").encode()))
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON file `path`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise Refusal(f"run {path.parent}: {path.name} is not JSON ({error})") from None
+
+
 def load_run(run: str | Path) -> tuple[Network, np.ndarray]:
     """Return the trained network of the folder `run` and its held-out pictures.
 
@@ -50,7 +58,7 @@ def load_run(run: str | Path) -> tuple[Network, np.ndarray]:
     run = Path(run)
     if not (run / RESULT).is_file():
         raise Refusal(f"run {run}: must be a folder that train wrote, it has no {RESULT}")
-    if not json.loads((run / RESULT).read_text())["finished"]:
+    if not read_json(run / RESULT)["finished"]:
         raise Refusal(f"run {run}: training must have finished, start train again to resume it")
     network = Network(load(run / NETWORK))
     state = torch.load(run / CHECKPOINT, weights_only=True)
