@@ -23,7 +23,7 @@ module {toplevel};
   logic [31:0] bad_last /* verilator public_flat_rd */;
   logic [31:0] extra /* verilator public_flat_rd */;
 
-  logic clk, rst, done, s_stall, m_stall;
+  logic clk, probe_clk, rst, done, s_stall, m_stall;
   logic [{in_width}-1:0] s_axis_tdata;
   logic [{out_width}-1:0] m_axis_tdata;
   logic s_axis_tvalid, s_axis_tready, s_axis_tlast;
@@ -34,6 +34,7 @@ module {toplevel};
       .end_beat_i  ((s_axis_tvalid && s_axis_tready) || (m_axis_tvalid && m_axis_tready)),
       .inner_beat_i({inner_beat}),
       .clk_o       (clk),
+      .probe_clk_o (probe_clk),
       .rst_o       (rst),
       .cycle_o     (cycle),
       .stuck_o     (stuck),
@@ -99,7 +100,7 @@ _PROBE = """\
       .FrameBeats({beats}),
       .Index     ({index})
   ) probe_{index} (
-      .clk_i   (clk),
+      .clk_i   (probe_clk),
       .rst_i   (rst),
       .stuck_i (stuck),
       .tdata_i ({path}_tdata),

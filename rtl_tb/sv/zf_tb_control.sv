@@ -11,6 +11,7 @@ module zf_tb_control (
     input  logic        end_beat_i,    // a beat moves at one of the outer streams
     input  logic        inner_beat_i,  // a beat moves on an inner stream
     output logic        clk_o,
+    output logic        probe_clk_o,   // the same edges, but only with +probe_frame
     output logic        rst_o,
     output logic [63:0] cycle_o,
     output logic        stuck_o,
@@ -23,11 +24,14 @@ module zf_tb_control (
 
   logic [31:0] patience, idle_q, drain_q, reset_left_q;
   logic [63:0] reset_at, clocks_q;
+  logic        recording;
 
   initial begin
     if ($value$plusargs("patience=%d", patience) == 0) $fatal(1, "%m: no +patience");
     if ($value$plusargs("reset_at=%d", reset_at) == 0) reset_at = '1;
+    recording    = $test$plusargs("probe_frame") != 0;
     clk_o        = 1'b0;
+    probe_clk_o  = 1'b0;
     rst_o        = 1'b1;
     reset_left_q = ResetClocks;
     clocks_q     = 0;
@@ -38,7 +42,11 @@ module zf_tb_control (
     finished_o   = 1'b0;
   end
 
-  always #1 clk_o = !clk_o && !finished_o;
+  // Probes without a clock cost nothing. Both edges rise in one time step, before anything moves.
+  always #1 begin
+    clk_o       = !clk_o && !finished_o;
+    probe_clk_o = clk_o && recording;
+  end
 
   always @(posedge clk_o) begin
     clocks_q <= clocks_q + 1;

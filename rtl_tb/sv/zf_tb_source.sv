@@ -23,7 +23,7 @@ module zf_tb_source #(
   logic [Bytes*8-1:0] beat;
   logic [31:0]        beat_q;  // index in the frame of the beat on offer
   string              folder;
-  integer             frames_fd, starts_fd, got;
+  integer             frames_fd, starts_fd;
 
   initial begin
     if ($value$plusargs("run_dir=%s", folder) == 0) $fatal(1, "%m: no +run_dir");
@@ -48,8 +48,7 @@ module zf_tb_source #(
         $fflush(starts_fd);
       end
       if (!m_tvalid_o || m_tready_i) begin
-        got = stall_i ? 0 : $fread(beat, frames_fd);
-        if (got == Bytes) begin
+        if (!stall_i && $fread(beat, frames_fd) == Bytes) begin
           m_tvalid_o <= 1'b1;
           m_tdata_o  <= beat;
           m_tlast_o  <= beat_q == FrameBeats - 2 || FrameBeats == 1;

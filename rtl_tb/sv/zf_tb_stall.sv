@@ -15,6 +15,8 @@ module zf_tb_stall #(
 
   logic [31:0] state_q, scaled, drawn;
   logic        enabled_q;
+  logic [5:0]  phase_q;
+  logic [3:0]  odds_q;  // of 16
 
   initial begin
     enabled_q = $value$plusargs("stall_seed=%d", state_q) != 0;
@@ -22,13 +24,12 @@ module zf_tb_stall #(
     // An odd multiplier spreads neighbouring seeds; xorshift must not start at 0.
     state_q = (state_q + Salt) * 32'd2654435761;
     if (state_q == 0) state_q = 32'd1;
+    phase_q = 6'd0;
+    odds_q  = 4'd4;
   end
 
   assign scaled = state_q ^ (state_q << 13);
   assign drawn  = (scaled ^ (scaled >> 17)) ^ ((scaled ^ (scaled >> 17)) << 5);
-
-  logic [5:0] phase_q = 0;
-  logic [3:0] odds_q = 4;  // of 16
 
   always_ff @(posedge clk_i) begin
     if (enabled_q) begin
