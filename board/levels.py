@@ -46,7 +46,8 @@ def longest(module: Mapping[str, Any]) -> Path:
         if bit not in driver:
             return []
         name, port, index = driver[bit]
-        return list(_edges(cells[name], port, index, lambda b: _is_carry(cells, driver, b)))
+        found = _edges(cells[name], port, index, lambda b: _is_carry(cells, driver, b))
+        return [(source, cost) for source, cost in found if not isinstance(source, str)]
 
     def visit(start: Bit) -> None:
         # An explicit stack: paths of real designs are deeper than Python's recursion.
@@ -75,7 +76,7 @@ def longest(module: Mapping[str, Any]) -> Path:
             visit(bit)
         if levels[bit] > best[0]:
             best = (levels[bit], bit, sink)
-    return Path(round(best[0], 2), tuple(_trace(best[1], best[2], through, driver, cells)))
+    return Path(best[0], tuple(_trace(best[1], best[2], through, driver, cells)))
 
 
 def _sinks(module: Mapping[str, Any]) -> Iterator[tuple[Bit, str]]:
@@ -114,7 +115,7 @@ def _edges(cell: Mapping[str, Any], port: str, index: int, carry: Any) -> Iterat
     elif kind.startswith("SRL"):
         for name, bits in nets.items():
             if re.fullmatch(r"A\d?", name) and port != "Q31":
-                yield from ((bit, 1) for bit in bits if not isinstance(bit, str))
+                yield from ((bit, 1) for bit in bits)
     elif re.match(r"RAM\d", kind):
         pattern = {"DO": f"ADDR{port[-1]}", "DP": r"DPRA\d*"}.get(port[:2], r"A\d*")
         for name, bits in nets.items():
