@@ -4,7 +4,7 @@
 //
 // The sequence of lanes stays, lane 0 (low bits) first. One of InLanes, OutLanes divides the other.
 // A zf_stream_reg on the narrow side keeps every output's path short.
-// Latency, from the last lane needed: 2 cycles, 1 where the widths are equal.
+// Latency: 2 cycles from the last lane needed, 1 where the widths are equal.
 // Throughput: a word a cycle on the narrow side. The wide side may stall for all but one of the
 // cycles between its words and the narrow side does not notice.
 
