@@ -11,6 +11,8 @@ import numpy as np
 from .vectors import unpack
 from .wrapper import beats, streams
 
+NAMED = 3  # streams of a state at either end of the dataflow; the JSON has them all
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -47,7 +49,8 @@ def first_difference(
     manifest : dict
         Of the build.
     tensors : dict of ndarray
-        `zynqfire.hls.interpret.run` of this one frame, and under ``m_axis`` the outputs.
+        `zynqfire.hls.interpret.run` of this one frame; under ``s_axis`` its input and under
+        ``m_axis`` its output codes.
     folder : Path
         Run folder in which the probes recorded the frame.
     frame : int
@@ -59,10 +62,7 @@ def first_difference(
         None where every code that was received is right.
     """
     for index, stream in enumerate(streams(manifest)):
-        expected = tensors.get(stream.get("tensor", stream["name"]))
-        if expected is None:
-            continue
-        expected = expected.reshape(-1)
+        expected = tensors[stream["tensor"]].reshape(-1)
         raw = (folder / f"probe{index}.bin").read_bytes()
         received = unpack(raw, stream["lanes"], stream["bits"], stream["signed"])
         wrong = np.flatnonzero(expected[: len(received)] != received)
@@ -107,9 +107,12 @@ def describe(states: list[dict[str, Any]]) -> str:
         "ready but not valid": [s for s in states if s["ready"] and not s["valid"]],
         "neither valid nor ready": [s for s in states if not s["valid"] and not s["ready"]],
     }
-    return "; ".join(
-        f"{state}: "
-        + ", ".join(f"{s['stream']} (frame {s['frame']}, beat {s['beat']}/{s['beats']})" for s in g)
-        for state, g in groups.items()
-        if g
-    )
+    return "; ".join(f"{name}: {_names(group)}" for name, group in groups.items() if group)
+
+
+def _names(group: list[dict[str, Any]]) -> str:
+    names = [f"{s['stream']} (frame {s['frame']}, beat {s['beat']}/{s['beats']})" for s in group]
+    left = len(names) - 2 * NAMED
+    if left > 1:
+        names[NAMED:-NAMED] = [f"{left} more"]
+    return ", ".join(names)

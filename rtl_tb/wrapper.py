@@ -119,6 +119,7 @@ def streams(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     first = {
         "name": "s_axis",
         "path": "s_axis",
+        "tensor": "s_axis",
         "layer": "input",
         "lanes": entry["lanes"],
         "bits": entry["lane_bits"],
@@ -128,6 +129,7 @@ def streams(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     last = {
         "name": "m_axis",
         "path": "m_axis",
+        "tensor": "m_axis",
         "layer": "output",
         "lanes": 1,
         "bits": leave["tdata_bits"],

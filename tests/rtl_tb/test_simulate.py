@@ -217,9 +217,10 @@ def test_deadlock_names_the_streams(build):
     assert not result["bit_exact"] and result["mismatches"] == 8
     assert "first_mismatch" not in result
     assert result["message"] == (
-        "frame 1: no beat moved for 10192 clocks; valid but not ready: s_axis (frame 1, beat 10/96);"
-        " ready but not valid: quant (frame 1, beat 10/96), pool (frame 1, beat 0/4), m_axis "
-        "(frame 1, beat 0/4)"
+        "frame 1: no beat moved for 10192 clocks; "
+        "valid but not ready: s_axis (frame 1, beat 10/96); "
+        "ready but not valid: quant (frame 1, beat 10/96), pool (frame 1, beat 0/4), "
+        "m_axis (frame 1, beat 0/4)"
     )
     assert [state["stream"] for state in result["stalled"]] == ["s_axis", "quant", "pool", "m_axis"]
 
@@ -290,10 +291,10 @@ def test_refused_arrays(build, tmp_path, array, text):
 
 def test_refused_files(build, tmp_path):
     folder, path = build(), tmp_path / "codes.npy"
-    with pytest.raises(Refusal, match="codes.npy: cannot be read: No such file"):
+    with pytest.raises(Refusal, match=r"codes.npy: cannot be read: No such file"):
         simulate(folder, inputs=path)
     path.write_bytes(b"no array")
-    with pytest.raises(Refusal, match="codes.npy: must be a NumPy array file"):
+    with pytest.raises(Refusal, match=r"codes.npy: must be a NumPy array file"):
         simulate(folder, inputs=path)
     np.savez(tmp_path / "codes.npz", a=np.zeros(1))
     with pytest.raises(Refusal, match="must hold one array"):
@@ -310,13 +311,13 @@ def test_refused_builds(build, tmp_path):
     with pytest.raises(Refusal, match="outputs must be 2 x 4 integers, not 2 x 3 int64"):
         simulate(folder)
     (folder / "manifest.json").write_text(json.dumps({**MANIFEST, "format": 2}))
-    with pytest.raises(Refusal, match="manifest.json: format must be 1, not 2"):
+    with pytest.raises(Refusal, match=r"manifest.json: format must be 1, not 2"):
         simulate(folder)
     (folder / "manifest.json").write_text("{")
     with pytest.raises(Refusal, match="must be whole JSON"):
         simulate(folder)
     (folder / "network.json").unlink()
-    with pytest.raises(Refusal, match="a build folder has a network.json"):
+    with pytest.raises(Refusal, match=r"a build folder has a network.json"):
         simulate(folder)
 
 
