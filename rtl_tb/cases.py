@@ -31,9 +31,23 @@ class Part:
 
     def __init__(self, dut, name: str):
         self._dut, self._name = dut, name
+        self._driven: dict[str, int] = {}
 
     def __getattr__(self, port: str):
-        return getattr(self._dut, f"{self._name}_{port}")
+        """Return the handle of a port."""
+        handle = getattr(self._dut, f"{self._name}_{port}")
+        setattr(self, port, handle)
+        return handle
+
+    def drive(self, **values: int) -> None:
+        """Set input ports; those that already have their value cost nothing."""
+        for port, value in values.items():
+            if self._driven.get(port) != value:
+                getattr(self, port).value = self._driven[port] = value
+
+    def read(self, *ports: str) -> list[int]:
+        """Return the values of output ports."""
+        return [int(getattr(self, port).value) for port in ports]
 
 
 def build(module: str, cases: Mapping[str, Case]) -> simulator.Built:

@@ -32,14 +32,10 @@ def pack(lanes: Iterable[int], bits: int) -> int:
     return word
 
 
-def unpack(word: int, bits: int, signed: bool) -> list[int]:
-    """Return all codes of a word, without those that are zero at its high end."""
-    lanes = []
-    while word:
-        lane = word & ((1 << bits) - 1)
-        lanes.append(lane - (1 << bits) if signed and lane >> (bits - 1) else lane)
-        word >>= bits
-    return lanes
+def unpack(word: int, bits: int, signed: bool, lanes: int) -> list[int]:
+    """Return the codes of a word, the one in the low bits first."""
+    codes = [(word >> (bits * lane)) & ((1 << bits) - 1) for lane in range(lanes)]
+    return [code - (1 << bits) if signed and code >> (bits - 1) else code for code in codes]
 
 
 def beats(codes: np.ndarray, lanes: int, bits: int) -> list[int]:

@@ -23,15 +23,14 @@ async def exact(dut, name):
     """Value and flag on every cycle, under random steps and resets."""
     part, count = Part(dut, name), CASES[name].parameters["Count"]
     Clock(part.clk_i, 4, "ns").start()
-    part.rst_i.value, part.step_i.value = 1, 1
+    part.drive(rst_i=1, step_i=1)
     await RisingEdge(part.clk_i)
     value, seen = 0, set()
     for _ in range(60 * count):
         reset, step = random.random() < 0.02, random.random() < 0.7
-        part.rst_i.value, part.step_i.value = reset, step
+        part.drive(rst_i=reset, step_i=step)
         await RisingEdge(part.clk_i)
-        received = int(part.value_o.value), int(part.last_o.value)
-        assert received == (value, value == count - 1)
+        assert part.read("value_o", "last_o") == [value, value == count - 1]
         seen.add(value)
         value = 0 if reset else (value + step) % count
     assert len(seen) == count

@@ -117,14 +117,13 @@ class Player:
     async def reset(self) -> None:
         """Reset while input and credit are offered."""
         part = self.part
-        part.rst_i.value, part.s_tvalid_i.value, part.go_i.value = 1, 1, 1
-        part.s_tdata_i.value = 0
+        part.drive(rst_i=1, s_tvalid_i=1, go_i=1, s_tdata_i=0)
         await RisingEdge(part.clk_i)
-        part.rst_i.value = 0
+        part.drive(rst_i=0)
 
     async def play(self, frames: int, patterns: tuple[str, str], share: float = 1) -> list[int]:
         """Play frames, or a share of their words; return the cycle of each frame's last word."""
-        part, setup = self.part, self.setup
+        part, setup, edge = self.part, self.setup, RisingEdge(self.part.clk_i)
         maps = np.random.default_rng(random.getrandbits(32)).integers(
             0, 1 << setup.bits, (frames, *setup.size)
         )
@@ -146,23 +145,22 @@ class Player:
                 valid = sent < len(feed) and not next(gap)
                 word = feed[sent] if valid else random.getrandbits(width)
             go = not next(pause)
-            part.s_tvalid_i.value, part.s_tdata_i.value, part.go_i.value = valid, word, go
-            await RisingEdge(part.clk_i)
+            part.drive(s_tvalid_i=valid, s_tdata_i=word, go_i=go)
+            await edge
             cycle += 1
-            if valid and part.s_tready_o.value:
+            ready, take, fetch, out = part.read("s_tready_o", "take_o", "fetch_o", "m_valid_o")
+            if valid and ready:
                 sent, valid = sent + 1, 0
-            take, out = int(part.take_o.value), int(part.m_valid_o.value)
             taken += take
             assert go or not take
             assert out == fetched.pop(0), "fetch_o must be two cycles ahead of its word"
-            fetched.append(int(part.fetch_o.value))
+            fetched.append(fetch)
             first = out and received % setup.words == 0
             assert first == begun.pop(0), "take_o must be three cycles ahead of its product"
             begun.append(take)
             if out:
                 assert received < len(expected), "a word too many"
-                got = int(part.m_data_o.value), bool(part.m_last_o.value)
-                assert got == expected[received], f"word {received}"
+                assert tuple(part.read("m_data_o", "m_last_o")) == expected[received], received
                 received, waited = received + 1, 0
                 if received % (len(expected) // frames) == 0:
                     ends.append(cycle)

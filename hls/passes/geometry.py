@@ -77,4 +77,5 @@ class Window:
         freed = np.where(finished > 0, done[np.maximum(finished - 1, 0)], -inputs)
         live = int((written + 1 - freed).max()) + 2
         deadlock = int((self.need() - self.done()).max())
-        return int(-(-max(live, deadlock) // self.in_w))
+        # the banks of a unit that reads columns hold one row of the kernel each
+        return max(int(-(-max(live, deadlock) // self.in_w)), self.kernel_h)

@@ -12,16 +12,16 @@
 // Throughput: a word a cycle, no stall: the reader of the results must have room (zf_conv's credit).
 
 module zf_mvu #(
-    parameter int Pe       = 2,
-    parameter int Simd     = 2,
-    parameter int ABits    = 4,
-    parameter bit ASigned  = 0,
-    parameter int WBits    = 4,
-    parameter int AccBits  = 16,
-    parameter int Words    = 4,
-    parameter int Groups   = 2,
+    parameter int          Pe       = 2,
+    parameter int          Simd     = 2,
+    parameter int          ABits    = 4,
+    parameter bit          ASigned  = 0,
+    parameter int          WBits    = 4,
+    parameter int          AccBits  = 16,
+    parameter int          Words    = 4,
+    parameter int          Groups   = 2,
     parameter int unsigned Block    = 0,
-    parameter     InitFile = "none.mem"
+    parameter              InitFile = "none.mem"
 ) (
     input  logic                  clk_i,
     input  logic                  rst_i,

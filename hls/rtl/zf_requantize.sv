@@ -11,18 +11,18 @@
 // Latency: 4 cycles. Throughput: a word a cycle, no stall.
 
 module zf_requantize #(
-    parameter int                 Lanes     = 2,
-    parameter int                 InBits    = 16,
-    parameter bit                 InSigned  = 1,
-    parameter int                 BiasBits  = 8,
-    parameter int                 ShiftMin  = 4,
-    parameter int                 ShiftMax  = 4,
-    parameter int                 ShiftBits = 0,
-    parameter int                 Groups    = 2,
-    parameter int                 OutBits   = 4,
-    parameter logic signed [63:0] Lo        = 0,
-    parameter logic signed [63:0] Hi        = 15,
-    parameter                     InitFile  = "none.mem"
+    parameter int Lanes     = 2,
+    parameter int InBits    = 16,
+    parameter bit InSigned  = 1,
+    parameter int BiasBits  = 8,
+    parameter int ShiftMin  = 4,
+    parameter int ShiftMax  = 4,
+    parameter int ShiftBits = 0,
+    parameter int Groups    = 2,
+    parameter int OutBits   = 4,
+    parameter     Lo        = 0,
+    parameter     Hi        = 15,
+    parameter     InitFile  = "none.mem"
 ) (
     input  logic                     clk_i,
     input  logic                     rst_i,
@@ -39,6 +39,8 @@ module zf_requantize #(
   localparam int SumBits = ((InBits > BiasBits) ? InBits : BiasBits) + 2;
   localparam int WideBits = SumBits + Left;
   localparam int AddrBits = (Groups > 1) ? $clog2(Groups) : 1;
+  localparam logic signed [63:0] Lowest = 64'(Lo);  // Lo and Hi have the width of their constant
+  localparam logic signed [63:0] Highest = 64'(Hi);
 
   initial begin
     if (ShiftMax < ShiftMin) $fatal(1, "%m: ShiftMax %0d below ShiftMin %0d", ShiftMax, ShiftMin);
@@ -117,8 +119,8 @@ module zf_requantize #(
 
     // 4: clamp
     always_ff @(posedge clk_i) begin
-      if (64'(rounded_q) > Hi) m_data_o[l*OutBits+:OutBits] <= OutBits'(Hi);
-      else if (64'(rounded_q) < Lo) m_data_o[l*OutBits+:OutBits] <= OutBits'(Lo);
+      if (64'(rounded_q) > Highest) m_data_o[l*OutBits+:OutBits] <= OutBits'(Highest);
+      else if (64'(rounded_q) < Lowest) m_data_o[l*OutBits+:OutBits] <= OutBits'(Lowest);
       else m_data_o[l*OutBits+:OutBits] <= OutBits'(rounded_q);
     end
   end

@@ -6,17 +6,17 @@
 // Latency: 8 cycles. Throughput: a beat a cycle.
 
 module zf_rescale #(
-    parameter int                 Lanes     = 2,
-    parameter int                 InBits    = 8,
-    parameter bit                 InSigned  = 0,
-    parameter int                 ShiftMin  = 2,
-    parameter int                 ShiftMax  = 2,
-    parameter int                 ShiftBits = 0,
-    parameter int                 Groups    = 1,
-    parameter int                 OutBits   = 4,
-    parameter logic signed [63:0] Lo        = 0,
-    parameter logic signed [63:0] Hi        = 15,
-    parameter                     InitFile  = "none.mem"
+    parameter int Lanes     = 2,
+    parameter int InBits    = 8,
+    parameter bit InSigned  = 0,
+    parameter int ShiftMin  = 2,
+    parameter int ShiftMax  = 2,
+    parameter int ShiftBits = 0,
+    parameter int Groups    = 1,
+    parameter int OutBits   = 4,
+    parameter     Lo        = 0,
+    parameter     Hi        = 15,
+    parameter     InitFile  = "none.mem"
 ) (
     input  logic                     clk_i,
     input  logic                     rst_i,

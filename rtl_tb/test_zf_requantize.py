@@ -1,0 +1,176 @@
+"""zf_requantize: every code of narrow accumulators, ties, ends and shifts of wide ones."""
+
+import random
+from dataclasses import dataclass
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from zynqfire.hls.passes.units import hex_groups
+from zynqfire.rtl_tb import cases, reference
+from zynqfire.rtl_tb.cases import Case, Part
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A requantizer; one shift and bias a channel, groups * lanes of each or one."""
+
+    lanes: int
+    groups: int
+    in_bits: int
+    signed: bool
+    shifts: tuple[int, ...]
+    biases: tuple[int, ...]
+    out_bits: int
+    lo: int
+    hi: int
+
+    @property
+    def shift(self) -> list[int]:
+        """A shift a channel."""
+        return np.resize(self.shifts, self.lanes * self.groups).tolist()
+
+    @property
+    def bias(self) -> list[int]:
+        """A bias a channel."""
+        return np.resize(self.biases, self.lanes * self.groups).tolist()
+
+    @property
+    def fields(self) -> list[tuple[np.ndarray, int]]:
+        """What the parameter memory holds of each channel, and in how many bits."""
+        bias, shift = np.array(self.bias), np.array(self.shift) - min(self.shift)
+        largest = max(int(bias.max()), -1 - int(bias.min()))
+        bits = (largest.bit_length() + 1 if bias.any() else 0, int(shift.max()).bit_length())
+        return [(values, width) for values, width in zip((bias, shift), bits, strict=True)]
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Smallest and largest input."""
+        if self.signed:
+            return -(1 << (self.in_bits - 1)), (1 << (self.in_bits - 1)) - 1
+        return 0, (1 << self.in_bits) - 1
+
+    def case(self, name: str) -> Case:
+        """Return its parameters and ports."""
+        parameters = {
+            "Lanes": self.lanes,
+            "InBits": self.in_bits,
+            "InSigned": int(self.signed),
+            "BiasBits": self.fields[0][1],
+            "ShiftMin": min(self.shift),
+            "ShiftMax": max(self.shift),
+            "ShiftBits": self.fields[1][1],
+            "Groups": self.groups,
+            "OutBits": self.out_bits,
+            "Lo": self.lo,
+            "Hi": self.hi,
+            "InitFile": f"{name}.mem",
+        }
+        flags = ("fetch_i", "s_valid_i", "m_valid_o")
+        data = {"s_data_i": self.lanes * self.in_bits, "m_data_o": self.lanes * self.out_bits}
+        return Case(parameters, dict.fromkeys(flags, 1) | data)
+
+
+SETUPS = {
+    "plain": Setup(2, 1, 10, True, (3,), (0,), 4, 0, 15),
+    "narrow": Setup(2, 2, 9, True, (4,), (0,), 4, -7, 7),
+    "full_range": Setup(1, 1, 8, True, (1,), (0,), 6, -32, 31),
+    "positive": Setup(3, 1, 9, False, (2,), (0,), 6, 0, 63),
+    "bias": Setup(2, 3, 10, True, (4,), (5, -130, 127, -128, 0, 33), 4, 0, 15),
+    "wide_bias": Setup(1, 2, 6, True, (3,), (1000, -1024), 8, -127, 127),
+    "shifts": Setup(2, 2, 9, True, (1, 4, 0, 6), (0,), 5, -16, 15),
+    "both": Setup(2, 3, 9, True, (5, 2, 3, 7, 2, 4), (-100, 7, 50, 3, -1, 64), 4, 0, 15),
+    "left": Setup(2, 1, 6, True, (-3,), (0,), 9, -256, 255),
+    "left_and_right": Setup(2, 2, 8, True, (-2, 1, 3, -1), (2, -3, 9, 1), 6, -31, 31),
+    "none": Setup(2, 1, 9, True, (0,), (0,), 9, -256, 255),
+    "none_clamped": Setup(1, 2, 9, False, (0,), (0,), 4, 2, 13),
+    "vanishing": Setup(2, 1, 7, True, (12,), (0,), 4, -8, 7),
+    "vanishing_some": Setup(2, 1, 7, True, (1, 15), (0,), 5, -16, 15),
+    "wide": Setup(1, 2, 40, True, (0, 3), (1 << 30, -(1 << 31)), 40, -(1 << 39), (1 << 39) - 1),
+    "widest": Setup(1, 1, 38, True, (-2,), (0,), 40, -(1 << 39) + 1, (1 << 39) - 1),
+    "logits": Setup(
+        2, 2, 20, True, (0, -4, -2, 0), (70000, -5, 0, -70000), 26, -(1 << 25), 1 << 24
+    ),
+}
+CASES = {name: setup.case(name) for name, setup in SETUPS.items()}
+FILES = {
+    f"{name}.mem": hex_groups(
+        [field for field in setup.fields if field[1]], setup.groups, setup.lanes
+    )
+    for name, setup in SETUPS.items()
+    if any(width for _, width in setup.fields)
+}
+
+
+@cocotb.test()
+@cocotb.parametrize(name=list(CASES))
+async def exact(dut, name):
+    """Codes four cycles later, with and without gaps, the channels in step after every reset."""
+    part, setup = Part(dut, name), SETUPS[name]
+    edge = RisingEdge(part.clk_i)
+    Clock(part.clk_i, 4, "ns").start()
+    feed = [_inputs(setup, channel) for channel in range(setup.lanes * setup.groups)]
+    beats = max(map(len, feed))
+    for inputs in feed:
+        inputs.extend(random.choices(inputs, k=beats - len(inputs)))
+    for gaps, share in ((0, 1), (0.3, 0.05), (0.5, 0.1)):
+        part.drive(rst_i=1, fetch_i=1, s_valid_i=1, s_data_i=0)
+        for _ in range(5):
+            await edge
+        part.drive(rst_i=0)
+        fetches, sent, stop = [0, 0], 0, int(share * beats * setup.groups)
+        results: list[int | None] = [None] * 4
+        while sent < stop or any(result is not None for result in results):
+            fetch = sent + sum(fetches) < stop and random.random() >= gaps
+            valid = fetches.pop(0)
+            fetches.append(fetch)
+            word, result = random.getrandbits(setup.lanes * setup.in_bits), None
+            if valid:
+                beat, group = divmod(sent, setup.groups)
+                channels = range(group * setup.lanes, (group + 1) * setup.lanes)
+                word = reference.pack((feed[c][beat] for c in channels), setup.in_bits)
+                codes = (_code(setup, c, feed[c][beat]) for c in channels)
+                result = reference.pack(codes, setup.out_bits)
+                sent += 1
+            part.drive(fetch_i=fetch, s_valid_i=valid, s_data_i=word)
+            await edge
+            expected = results.pop(0)
+            results.append(result)
+            assert part.read("m_valid_o") == [expected is not None]
+            if expected is not None:
+                assert part.read("m_data_o") == [expected]
+
+
+def _code(setup, channel, value):
+    value += setup.bias[channel]
+    return reference.requantize(value, setup.shift[channel], setup.lo, setup.hi)
+
+
+def _inputs(setup, channel):
+    """Return inputs of a channel: all of them, or those near ties, near ends and random ones."""
+    lo, hi = setup.range
+    if hi - lo < 1024:
+        return random.sample(range(lo, hi + 1), hi - lo + 1)
+    shift, bias = setup.shift[channel], setup.bias[channel]
+    values = [lo, hi, lo + 1, hi - 1, -bias, 0]
+    for code in (
+        setup.lo,
+        setup.hi,
+        -1,
+        0,
+        1,
+        2,
+        *(random.randint(setup.lo, setup.hi) for _ in "ab"),
+    ):
+        around = (code << shift if shift > 0 else code >> -shift) - bias
+        half = 1 << max(shift - 1, 0)
+        values += [around + sign * half + near for sign in (-1, 0, 1) for near in (-1, 0, 1)]
+    values += [random.randint(lo, hi) for _ in range(200)]
+    return [value for value in values if lo <= value <= hi]
+
+
+def test_zf_requantize(tmp_path):
+    """Run `exact` for every case."""
+    cases.run("zf_requantize", CASES, tmp_path, FILES)
