@@ -153,8 +153,6 @@ module zf_window #(
   zf_count #(.Count(Banks)) u_bank (
       .clk_i, .rst_i, .step_i(store && last_addr), .value_o(write_bank), .last_o(last_bank)
   );
-  logic unused_last;
-  assign unused_last = ^{last_bank, end_frame};
 
   // ------------------------------------------------------------------------------ read addresses
   // Every move of the window is one of six constant distances in the ring.
@@ -290,9 +288,8 @@ module zf_window #(
     end
     always_ff @(posedge clk_i) m_data_o[t*Width+:Width] <= in_map_qq[t] ? tap : '0;
   end
-  if (Serial) begin : g_unused
-    logic unused_top;
-    assign unused_top = ^top;
-  end
+
+  logic unused;
+  assign unused = ^{last_bank, top, line, column};
 
 endmodule
