@@ -53,26 +53,39 @@ test: setup  ## every test and RTL bench but the long ones
 test-long: setup  ## the tests that take minutes to hours
 	@.venv/bin/python -m pytest -m long
 
-bench: setup  ## the numbers of docs/results.md
+bench: setup  ## the speeds in docs/results.md
 	@.venv/bin/python tests/bench.py
 
 train: setup  ## zynqfire train: NET=, DATA=; continues a run that was stopped
 	@$(ZYNQFIRE) train $(NET) --data $(DATA) --out $(RUN)
 
-export: $(MODEL)  ## zynqfire export: the trained NET= as QONNX (untrained if never trained)
+# A network that was never trained is exported with seeded weights, for hardware studies.
+EXPORT = @$(ZYNQFIRE) export $(if $(wildcard $(RUN)/checkpoint.pt),$(RUN),$(NET)) -o $(MODEL)
 
-rtl: $(BUILD)/manifest.json  ## zynqfire compile: NET= to SystemVerilog for BOARD=
+export: setup  ## zynqfire export: NET= as trained, or with seeded weights, to QONNX
+	$(EXPORT)
 
-sim: rtl  ## zynqfire simulate: FRAMES= of NET= on BOARD=, bit-exact
+$(MODEL): $(wildcard $(RUN)/checkpoint.pt) | setup
+	$(EXPORT)
+
+COMPILE = @$(ZYNQFIRE) compile $(MODEL) --board $(BOARD) -o $(BUILD)
+
+rtl: $(MODEL)  ## zynqfire compile: NET= to SystemVerilog for BOARD=
+	$(COMPILE)
+
+$(BUILD)/manifest.json: $(MODEL)
+	$(COMPILE)
+
+sim: $(BUILD)/manifest.json  ## zynqfire simulate: FRAMES= of NET= on BOARD=, bit-exact
 	@$(ZYNQFIRE) simulate $(BUILD) --frames $(FRAMES)
 
-budget: rtl  ## zynqfire budget: on-chip memory of NET= on BOARD=
+budget: $(BUILD)/manifest.json  ## zynqfire budget: on-chip memory of NET= on BOARD=
 	@$(ZYNQFIRE) budget $(BUILD)
 
-synth: rtl  ## zynqfire synth: resources of NET= on BOARD=, TOOL=yosys or vivado
+synth: $(BUILD)/manifest.json  ## zynqfire synth: resources of NET= on BOARD=, TOOL=yosys or vivado
 	@$(ZYNQFIRE) synth $(BUILD) --tool $(TOOL)
 
-lint: setup  ## ruff on Python, Verilator on every module
+lint: setup  ## ruff; the SystemVerilog is linted by make test
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 
 clean:  ## remove what was built, keep .venv and runs

@@ -1,0 +1,193 @@
+"""The JSON objects that each subcommand promises, on a network of one fire module."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+NETWORK = """\
+input = 8
+classes = 3
+conv1 = { channels = 4, kernel = 3, stride = 1, pad = 1 }
+fire = [{ squeeze = 2, expand1 = 4, expand3 = 4, stride = 2 }]
+"""
+COMPILE = {
+    *("build", "board", "interval_cycles", "latency_cycles", "in_lanes", "out_lanes"),
+    *("multipliers", "utilization", "layers", "seconds"),
+}
+SIMULATE = {
+    *("frames", "bit_exact", "mismatches", "interval_cycles", "latency_cycles"),
+    *("cycles_per_second", "outputs", "output_frac"),
+}
+BUDGET = {"board", "fits", "used", "available", "weight_bits", "weight_fill", "memories"}
+PROFILE = {"macs", "parameters", "weights", "biases", "activations", "layers"}
+LAYER = {
+    *("name", "op", "kernel", "stride", "in_shape", "out_shape", "macs", "parameters"),
+    "activations",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with the network in it."""
+    path = tmp_path_factory.mktemp("json")
+    (path / "small.toml").write_text(NETWORK)
+    return path
+
+
+@pytest.fixture(scope="module")
+def zynqfire(folder):
+    """Return a function that runs a command and returns its exit code and only JSON object."""
+
+    def call(*args):
+        words = [sys.executable, "-m", "zynqfire.cli", *args, "--json"]
+        result = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        assert result.stdout.count("\n") == 1, result.stdout + result.stderr
+        assert "Traceback" not in result.stderr and "Warning" not in result.stderr, result.stderr
+        return result.returncode, json.loads(result.stdout)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def model(zynqfire):
+    """Return the answer of `export` of the untrained network."""
+    code, answer = zynqfire("export", "small.toml", "-o", "model.onnx")
+    assert code == 0
+    return answer
+
+
+@pytest.fixture(scope="module")
+def compiled(zynqfire, model):
+    """Return the answer of `compile`."""
+    code, answer = zynqfire("compile", "model.onnx", "-o", "build")
+    assert code == 0
+    return answer
+
+
+def test_export(model, folder):
+    """The ONNX file and the golden vectors are there, half of them random."""
+    assert {"model", "golden", "output_frac"} <= set(model)
+    with np.load(folder / "model.golden.npz") as golden:
+        assert golden["inputs"].shape[1:] == (8, 8, 3) and len(golden["inputs"]) >= 16
+        assert golden["outputs"].dtype == np.int64
+
+
+def test_compile(compiled, folder):
+    """All keys; the build folder is self-contained."""
+    assert set(compiled) >= COMPILE
+    assert set(compiled["layers"][0]) >= {
+        *("name", "pe", "simd", "pixels", "cycles", "weight_bits", "acc_bits")
+    }
+    assert 0 < compiled["utilization"] <= 1
+    for name in ("manifest.json", "network.json", "golden.npz", "rtl", "mem"):
+        assert (folder / "build" / name).exists()
+
+
+def test_compile_at_a_speed(zynqfire, compiled, folder):
+    """--fps, --interval and --folding are three ways to the same build."""
+    cycles = 4 * compiled["interval_cycles"]
+    _, by_interval = zynqfire("compile", "model.onnx", "-o", "slow", "--interval", str(cycles))
+    assert by_interval["interval_cycles"] <= cycles
+    assert by_interval["multipliers"] < compiled["multipliers"]
+    fps = ["--fps", str(50e6 / cycles), "--clock", "50"]
+    _, by_fps = zynqfire("compile", "model.onnx", "-o", "slow", *fps)
+    assert by_fps["layers"] == by_interval["layers"]
+    folding = {layer["name"]: {k: layer[k] for k in ("pe", "simd")} for layer in by_fps["layers"]}
+    (folder / "folding.json").write_text(json.dumps(folding))
+    _, by_file = zynqfire("compile", "model.onnx", "-o", "slow", "--folding", "folding.json")
+    assert by_file["layers"] == by_interval["layers"]
+
+
+def test_compile_takes_a_network(zynqfire, compiled):
+    """An untrained network is exported first."""
+    code, answer = zynqfire("compile", "small.toml", "-o", "other", "--board", "zedboard")
+    assert code == 0 and answer["board"] == "zedboard"
+    assert answer["interval_cycles"] == compiled["interval_cycles"]
+
+
+def test_compile_for_vitis(zynqfire, model, folder):
+    """hls4ml's own project is written with the same command."""
+    code, answer = zynqfire("compile", "model.onnx", "-o", "vitis", "--backend", "vitis")
+    assert code == 0 and answer["build"] == "vitis" and answer["backend"] == "vitis"
+    assert list((folder / "vitis").glob("firmware/*.cpp"))
+
+
+def test_simulate(zynqfire, compiled, folder):
+    """Golden vectors by default, an .npy, stalls; the outputs are in the file that is named."""
+    code, answer = zynqfire("simulate", "build", "--frames", "3")
+    assert code == 0 and set(answer) >= SIMULATE
+    assert answer["bit_exact"] is True and answer["frames"] == 3 and answer["mismatches"] == 0
+    assert answer["interval_cycles"] == compiled["interval_cycles"]
+    with np.load(folder / "model.golden.npz") as golden:
+        assert np.array_equal(np.load(folder / answer["outputs"]), golden["outputs"][:3])
+        np.save(folder / "two.npy", golden["inputs"][-2:])
+        code, answer = zynqfire("simulate", "build", "--input", "two.npy", "--stalls", "7")
+        assert code == 0 and answer["frames"] == 2 and answer["interval_cycles"] is None
+        assert np.array_equal(np.load(folder / answer["outputs"]), golden["outputs"][-2:])
+
+
+def test_simulate_says_no(zynqfire, compiled, folder):
+    """Golden outputs that differ by one make exit code 1."""
+    with np.load(folder / "build" / "golden.npz") as golden:
+        kept = dict(golden)
+    wrong = kept["outputs"].copy()
+    wrong[0, 1] += 1
+    try:
+        np.savez(folder / "build" / "golden.npz", **{**kept, "outputs": wrong})
+        code, answer = zynqfire("simulate", "build", "--frames", "2")
+    finally:
+        np.savez(folder / "build" / "golden.npz", **kept)
+    assert code == 1 and answer["bit_exact"] is False and answer["mismatches"] == 1
+    assert "frame 0, output 1" in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "sentence"),
+    [((1, 8, 8, 4), np.uint8, "(1, 8, 8, 4)"), ((1, 8, 8, 3), np.float32, "float32")],
+)
+def test_simulate_refuses_other_inputs(zynqfire, compiled, folder, shape, kind, sentence):
+    """The shape and the type of the input array are checked."""
+    np.save(folder / "bad.npy", np.zeros(shape, kind))
+    code, answer = zynqfire("simulate", "build", "--input", "bad.npy")
+    assert code == 2 and sentence in answer["error"]
+
+
+def test_budget(zynqfire, compiled):
+    """Of a build and of a network the same; a network that is too large is a no."""
+    code, of_build = zynqfire("budget", "build")
+    assert code == 0 and set(of_build) >= BUDGET and of_build["fits"] is True
+    assert set(of_build["used"]) >= {"bram36", "uram", "lut_rom_bits", "lutram_bits"}
+    assert {row["kind"] for row in of_build["memories"]} <= {"weights", "window", "fifo"}
+    code, of_network = zynqfire("budget", "small.toml")
+    assert code == 0 and of_network["used"] == of_build["used"]
+
+
+def test_profile(zynqfire, model):
+    """Of a network and of its ONNX file the same."""
+    code, of_network = zynqfire("profile", "small.toml")
+    assert code == 0 and set(of_network) >= PROFILE and set(of_network["layers"][0]) >= LAYER
+    code, of_model = zynqfire("profile", "model.onnx")
+    assert code == 0
+    assert {k: of_model[k] for k in PROFILE - {"layers"}} == {
+        k: of_network[k] for k in PROFILE - {"layers"}
+    }
+    _, netscope = zynqfire("profile", "small.toml", "--convention", "netscope")
+    assert netscope["activations"] > of_network["activations"]
+
+
+def test_set_changes_the_network(zynqfire):
+    """--set reaches the network."""
+    _, answer = zynqfire("profile", "small.toml", "--set", "input=16", "--set", "fire2.squeeze=3")
+    assert answer["layers"][0]["in_shape"] == [16, 16, 3]
+
+
+@pytest.mark.parametrize(("command", "key"), [("networks", "networks"), ("boards", "boards")])
+def test_lists(zynqfire, command, key):
+    """A row each, with its name."""
+    code, answer = zynqfire(command)
+    assert code == 0 and all(row["name"] for row in answer[key])
+    if command == "boards":
+        assert len(answer["boards"]) == 12
