@@ -89,6 +89,7 @@ class Memory:
         What one copy holds, padding apart.
     lut_only : bool
         True where the module has no block RAM form.
+
     """
 
     layer: str
@@ -154,13 +155,14 @@ def rom_luts(width: int, depth: int) -> int:
 
 def ram_luts(width: int, depth: int, family: str) -> Estimate:
     """Return the LUTs of a RAM in LUTs with one write and one read port, estimated."""
-    # LUTs and bits of RAM32M or RAM32M16; those 64 deep are half as wide.
+    # RAM32M or RAM32M16, and RAM64M or RAM64M8, half as wide: whatever takes fewer LUTs
     luts, bits = (8, 14) if family == "xcup" else (4, 6)
-    if depth <= 32:
-        return Estimate(lutram=luts * -(-width // bits))
-    deep = -(-depth // 64)
-    select = width * -(-(deep - 1) // 3) + (deep if deep > 1 else 0)
-    return Estimate(lut=select, lutram=luts * -(-2 * width // bits) * deep)
+    options = []
+    for words, lanes in ((64, bits // 2), (32, bits)):
+        deep = -(-depth // words)
+        select = width * -(-(deep - 1) // 3) + (deep if deep > 1 else 0)
+        options.append(Estimate(lut=select, lutram=luts * -(-width // lanes) * deep))
+    return min(options, key=lambda option: option.lutram)
 
 
 @dataclass(frozen=True)
@@ -278,6 +280,7 @@ def rom_files(path: str, text: str, width: int, block: bool) -> dict[str, str]:
         Bits of a word.
     block : bool
         Whether the ROM is in block RAM.
+
     """
     if not block:
         return {path: text}

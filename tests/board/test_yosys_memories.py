@@ -1,0 +1,130 @@
+"""Yosys infers exactly the block RAMs that `hls.memory` counts, over a spread of shapes."""
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from zynqfire.board import resources, yosys
+from zynqfire.hls.memory import Kind, Memory, Placed, rom_files
+
+RTL = Path(__file__).parents[2] / "hls" / "rtl"
+LIBRARY = ("zf_rom.sv", "zf_ram_block.sv", "zf_ram.sv", "zf_fifo.sv")
+BLOCK = [  # kind, width, depth
+    *[(Kind.WEIGHTS, width, depth) for width, depth in ((5, 4), (36, 512), (37, 512), (72, 100))],
+    *[(Kind.WEIGHTS, width, depth) for width, depth in ((73, 300), (18, 1024), (19, 700))],
+    *[(Kind.WEIGHTS, width, depth) for width, depth in ((9, 2048), (12, 1100), (100, 1152))],
+    *[(Kind.WEIGHTS, width, depth) for width, depth in ((4, 4096), (7, 2400), (14, 9216))],
+    (Kind.WEIGHTS, 3, 33000),
+    *[(Kind.WINDOW, width, depth) for width, depth in ((5, 2), (72, 512), (12, 1100), (40, 700))],
+    *[(Kind.WINDOW, width, depth) for width, depth in ((7, 2400), (10, 5000))],
+    *[(Kind.FIFO, width, depth) for width, depth in ((8, 2), (30, 514), (36, 515), (9, 2051))],
+]
+LUTS = [
+    *[(Kind.WEIGHTS, width, depth) for width, depth in ((5, 1), (16, 40), (7, 64), (3, 200))],
+    *[(Kind.WINDOW, width, depth) for width, depth in ((8, 16), (20, 60), (32, 100), (7, 130))],
+    *[(Kind.FIFO, width, depth) for width, depth in ((12, 2), (32, 16), (9, 65), (5, 66))],
+]
+
+
+def instance(name: str, kind: Kind, width: int, depth: int, block: int) -> tuple[str, list[str]]:
+    """Return an instance and the ports that it needs."""
+    address = max(1, (depth - 1).bit_length())
+    if kind is Kind.FIFO:
+        ports = {"s_tdata_i": width, "s_tvalid_i": 1, "s_tready_o": 1}
+        ports |= {"m_tdata_o": width, "m_tvalid_o": 1, "m_tready_i": 1, "rst_i": 1}
+    elif kind is Kind.WINDOW:
+        ports = {"we_i": 1, "waddr_i": address, "wdata_i": width}
+        ports |= {"raddr_i": address, "rdata_o": width}
+    else:
+        ports = {"addr_i": address, "data_o": width}
+    module = {Kind.FIFO: "zf_fifo", Kind.WINDOW: "zf_ram"}.get(kind, "zf_rom")
+    file = f', .InitFile("{name}.mem")' if module == "zf_rom" else ""
+    wires = ", ".join(f".{port}({name}_{port})" for port in ports)
+    text = (
+        f"{module} #(.Width({width}), .Depth({depth}), .Block({block}){file}) "
+        f"{name} (.clk_i, {wires});"
+    )
+    directions = {"i": "input", "o": "output"}
+    return text, [
+        f"{directions[port[-1]]} logic [{bits - 1}:0] {name}_{port}" for port, bits in ports.items()
+    ]
+
+
+def inferred(shapes, block: int, folder: Path, flow: str) -> list[Counter]:
+    """Return the cells that Yosys makes of each memory, in one run, with random contents."""
+    rng = random.Random(1)
+    instances, ports = [], ["input logic clk_i"]
+    for n, (kind, width, depth) in enumerate(shapes):
+        text, own = instance(f"m{n}", kind, width, depth, block)
+        instances.append(text)
+        ports += own
+        if kind is Kind.WEIGHTS:
+            words = "".join(f"{rng.getrandbits(width):x}\n" for _ in range(depth))
+            for path, part in rom_files(f"m{n}.mem", words, width, bool(block)).items():
+                (folder / path).write_text(part)
+    top = "module top (\n" + ",\n".join(ports) + ");\n" + "\n".join(instances) + "\nendmodule\n"
+    (folder / "top.sv").write_text(top)
+    for name in LIBRARY:
+        (folder / name).write_bytes((RTL / name).read_bytes())
+    read = "\n".join(f"read_verilog -sv -defer {name}" for name in LIBRARY)
+    yosys.run(
+        f"{read}\nread_verilog -sv top.sv\nhierarchy -check -top top\n{flow}\n"
+        "blackbox =A:whitebox\nwrite_json netlist.json\n",
+        folder,
+    )
+    modules = json.loads((folder / "netlist.json").read_text())["modules"]
+
+    def cells(module: str) -> Counter:
+        found = Counter()
+        for cell in modules[module]["cells"].values():
+            below = modules.get(cell["type"])
+            inside = below is not None and not below["attributes"].keys() & {"blackbox", "whitebox"}
+            found += cells(cell["type"]) if inside else Counter([cell["type"]])
+        return found
+
+    types = {name: cell["type"] for name, cell in modules["top"]["cells"].items()}
+    return [cells(types[f"m{n}"]) for n in range(len(shapes))]
+
+
+@pytest.mark.parametrize("family", ["xc7", "xcup"])
+def test_block_ram_is_what_is_counted(family, tmp_path):
+    """RAMB18 and RAMB36, each memory."""
+    run = f"synth_xilinx -family {family} -nodsp -noiopad -noclkbuf -run"
+    drop = "setparam -set INIT 1'x t:$mem_v2 a:rom_style=block %i"  # minutes of conversion
+    flow = f"{run} begin:map_memory\n{drop}\n{run} map_memory:map_ffram"
+    shapes = BLOCK if family == "xc7" else BLOCK[::3]
+    got, wanted = {}, {}
+    for shape, cells in zip(shapes, inferred(shapes, 1, tmp_path, flow), strict=True):
+        kind, width, depth = shape
+        rows = Placed(Memory("a", kind, width, depth, width * depth), True, family).rows()
+        counts = Counter()
+        for row in rows:
+            counts[row["primitive"]] += row["count"]
+        wanted[shape] = dict(counts)
+        found = {name[:6]: number for name, number in cells.items() if name.startswith("RAM")}
+        got[shape] = found
+    assert got == wanted
+
+
+def test_contents_do_not_change_the_count(tmp_path):
+    """The same with the contents left in."""
+    shapes = [(Kind.WEIGHTS, 100, 300), (Kind.WEIGHTS, 12, 1100)]
+    run = "synth_xilinx -family xc7 -nodsp -noiopad -noclkbuf -run begin:map_ffram"
+    found = inferred(shapes, 1, tmp_path, run)
+    assert [(cells["RAMB18E1"], cells["RAMB36E1"]) for cells in found] == [(1, 1), (0, 1)]
+
+
+def test_luts_are_what_is_estimated(tmp_path):
+    """LUT RAM exactly, ROMs no more than estimated and no less than a quarter below."""
+    run = "synth_xilinx -family xc7 -nodsp -noiopad -noclkbuf -run begin:"
+    for shape, cells in zip(LUTS, inferred(LUTS, 0, tmp_path, run), strict=True):
+        kind, width, depth = shape
+        estimate = Placed(Memory("a", kind, width, depth, width * depth), False, "xc7").estimate
+        counted = resources.count(cells)
+        assert counted.bram36 == 0, shape
+        assert counted.lutram == estimate.lutram, shape
+        if kind is Kind.WEIGHTS:
+            assert 0.75 * estimate.lut - 5 <= counted.lut <= estimate.lut, shape
