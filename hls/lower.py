@@ -141,7 +141,7 @@ class _Lowering:
         value = self.values[node.inputs[index]]
         if value.divisor != 1:
             raise Refusal(
-                f"layer {_name(node)}: an average over {value.divisor} positions, no power of two, "
+                f"layer {value.layer}: an average over {value.divisor} positions, no power of two, "
                 "must be the last layer"
             )
         return value
@@ -305,7 +305,7 @@ _HANDLERS = {
 
 def _name(node: Any) -> str:
     """Return the readable name of a layer; hls4ml prefixes some with their class."""
-    name = node.name
+    name = node.name.removesuffix("_act") if node.class_name == "Activation" else node.name
     for prefix in ("Conv2D_", "PointwiseConv2D_"):
         name = name.removeprefix(prefix)
     return from_identifier(name)

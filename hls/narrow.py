@@ -30,7 +30,7 @@ def weights(layer: str, values: np.ndarray, bits: int, frac: int, lo: int, hi: i
     if codes is None or codes.min() < lo or codes.max() > hi:
         raise Refusal(
             f"layer {layer}: weights must be multiples of 2^{-frac} from {lo} to {hi} times that, "
-            f"not such as {_odd_one(values, frac, lo, hi)!r}"
+            f"not such as {_odd_one(values, frac, lo, hi):g}"
         )
     return Weights(codes, bits, frac)
 
@@ -42,7 +42,7 @@ def bias(layer: str, values: np.ndarray, frac: int) -> np.ndarray:
         wrong = _odd_one(values, frac, -(1 << 62), 1 << 62)
         raise Refusal(
             f"layer {layer}: the bias must lie on the accumulator's grid of 2^{-frac}, but "
-            f"{wrong!r} does not; quantize it with Brevitas' Int32Bias"
+            f"{wrong:g} does not; quantize it with Brevitas' Int32Bias"
         )
     return codes
 

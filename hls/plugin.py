@@ -94,12 +94,17 @@ class ExactPrecision(InferPrecisionTypes):
         return done
 
     def _infer_default_type(self, node: Any, type_name: str) -> None:
-        if type_name != "table_t":  # of activations, which nothing here reads
+        if type_name == "bias_t" and not np.any(node.weights["bias"].data):
+            precision = FixedPrecisionType(1, 1, signed=False)  # there is none
+            node.weights["bias"].update_precision(precision)
+        elif type_name == "table_t":
+            precision = FixedPrecisionType(18, 8)  # of activations, which nothing here reads
+        else:
             raise Refusal(
                 f"layer {node.name}: no exact {type_name} follows from its inputs; quantize its "
                 "weights and its input"
             )
-        node.types[type_name].precision = FixedPrecisionType(18, 8)
+        node.types[type_name].precision = precision
 
     def _get_default_precision(self, node: Any) -> FixedPrecisionType:
         raise Refusal(

@@ -337,8 +337,8 @@ def _unsupported(node: Node) -> str:
 
 def _check_entry(model: Steps) -> None:
     readers = model.readers(model.input)
-    if model.output == model.input or not readers:
-        raise Refusal(f"model {model.name}: nothing is computed from its input {model.input}")
+    if not readers or not any(isinstance(step, Convolve) for step in model.steps):
+        raise Refusal(f"model {model.name}: must have at least one convolution, not none")
     for step in readers:
         if not isinstance(step, Quantize):
             raise Refusal(
