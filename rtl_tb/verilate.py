@@ -139,7 +139,7 @@ class Verilator(runner.Verilator):
             (work / "shared.h").write_text(_HEADERS)
             shared |= {"shared.h", "shared.h.fast.gch"}
         variant = sorted(re.findall(r"^VM_\w+ = \d+$", classes, re.MULTILINE))
-        key = hashlib.sha256(repr((compiler.identity, variant, make)).encode()).hexdigest()
+        key = hashlib.sha256(repr((compiler.identity, variant, fast)).encode()).hexdigest()
         runtime = cache / f"runtime-{key[:20]}"
         missing = sorted(name for name in shared if not (runtime / name).is_file())
         if missing:
