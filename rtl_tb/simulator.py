@@ -28,23 +28,23 @@ from xml.etree import ElementTree
 from .. import Refusal
 from .verilate import LOG_LINES, Compiler, SimulationError, Verilator
 
-__all__ = ["Built", "SimulationError", "build", "config", "library", "run", "sized"]
+__all__ = ["RTL", "Built", "SimulationError", "build", "config", "library", "run", "sized"]
 
+RTL = Path(__file__).parent.parent / "hls" / "rtl"  # the library
 CACHE = "ZYNQFIRE_SIM_CACHE"  # environment variable: folder of built simulators
 _CONFIG = "ZYNQFIRE_BENCH"  # environment variable: what `config` returns inside the simulation
 
 
 def library(top: str) -> list[Path]:
     """Return the files of a module of the library and of all the modules below it."""
-    folder = Path(__file__).parent.parent / "hls" / "rtl"
     found: dict[str, Path] = {}
     names = [top]
     while names:
         name = names.pop()
-        found[name] = folder / f"{name}.sv"
+        found[name] = RTL / f"{name}.sv"
         text = re.sub(r"//.*", "", found[name].read_text())
         below = set(re.findall(r"\bzf_\w+", text)) - found.keys() - set(names)
-        names += [name for name in below if (folder / f"{name}.sv").is_file()]
+        names += [name for name in below if (RTL / f"{name}.sv").is_file()]
     return list(found.values())
 
 

