@@ -23,7 +23,7 @@ CARRY_BIT = 1 / 16
 
 @dataclass(frozen=True)
 class Path:
-    """The longest path: its levels and the cells along it, from the start to the end."""
+    """The longest path: its levels and the cells along it with the nets that they drive."""
 
     levels: float
     cells: tuple[str, ...]
@@ -70,27 +70,33 @@ def longest(module: Mapping[str, Any]) -> Path:
                 if levels[source] + cost > levels[bit]:
                     levels[bit], through[bit] = levels[source] + cost, source
 
-    best: tuple[float, Bit | None, str] = (0.0, None, "")
-    for bit, sink in _sinks(module):
+    most, last, end = 0.0, None, None
+    for bit, *sink in _sinks(module):
         if bit not in levels:
             visit(bit)
-        if levels[bit] > best[0]:
-            best = (levels[bit], bit, sink)
-    return Path(best[0], tuple(_trace(best[1], best[2], through, driver, cells)))
+        if levels[bit] > most:
+            most, last, end = levels[bit], bit, sink
+    names = _net_names(module)
+    path = [_end(cells, names, *end)] if end else []
+    while last is not None:
+        name = driver[last][0] if last in driver else ""
+        path.append(f"{cells[name]['type'] if name else 'input'} {names.get(last, name)}")
+        last = through[last]
+    return Path(most, tuple(reversed(path)))
 
 
-def _sinks(module: Mapping[str, Any]) -> Iterator[tuple[Bit, str]]:
-    """Yield every net that a path can end in, with the cell or port it ends in."""
+def _sinks(module: Mapping[str, Any]) -> Iterator[tuple[Bit, str, str]]:
+    """Yield every net that a path can end in, with the cell and its port; or no cell, a port."""
     for name, cell in module["cells"].items():
         kind = cell["type"]
         if _LOGIC.match(kind) or kind == "LUT6_2" or kind.startswith("CARRY") or _WIRE.match(kind):
             continue
         for port, bits in cell["connections"].items():
             if cell["port_directions"][port] == "input":
-                yield from ((bit, f"{name}.{port}") for bit in bits)
+                yield from ((bit, name, port) for bit in bits)
     for name, port in module["ports"].items():
         if port["direction"] != "input":
-            yield from ((bit, name) for bit in port["bits"])
+            yield from ((bit, "", name) for bit in port["bits"])
 
 
 def _edges(cell: Mapping[str, Any], port: str, index: int, carry: Any) -> Iterator[Edge]:
@@ -131,12 +137,29 @@ def _is_carry(cells: Mapping[str, Any], driver: Mapping[Bit, Any], bit: Bit) -> 
     return bit in driver and cells[driver[bit][0]]["type"].startswith("CARRY")
 
 
-def _trace(bit: Any, sink: str, through: Any, driver: Any, cells: Any) -> list[str]:
-    """Return the path's cells from its start, as type:name."""
-    path = [sink] if sink else []
-    while bit is not None:
-        if bit in driver:
-            name = driver[bit][0]
-            path.append(f"{cells[name]['type']}:{name}")
-        bit = through.get(bit)
-    return path[::-1]
+def _end(cells: Mapping[str, Any], names: Mapping[Bit, str], name: str, port: str) -> str:
+    """Return where a path ends: a cell, called after a net that it drives, and its port."""
+    if not name:
+        return f"output {port}"
+    cell = cells[name]
+    driven = (
+        names[bit]
+        for out, bits in cell["connections"].items()
+        if cell["port_directions"][out] == "output"
+        for bit in bits
+        if bit in names
+    )
+    return f"{cell['type']} {next(driven, name)}.{port}"
+
+
+def _net_names(module: Mapping[str, Any]) -> dict[Bit, str]:
+    """Return the shortest name that the source gives each net."""
+    names: dict[Bit, str] = {}
+    for name, net in module.get("netnames", {}).items():
+        if net["hide_name"]:
+            continue
+        for index, bit in enumerate(net["bits"]):
+            full = f"{name}[{index}]" if len(net["bits"]) > 1 else name
+            if bit not in names or len(full) < len(names[bit]):
+                names[bit] = full
+    return names

@@ -228,9 +228,9 @@ def _literal(value: int | str) -> str:
     """Return a parameter's value as Yosys takes it in a script."""
     if isinstance(value, str):
         return f"{8 * len(value)}'h{value.encode('ascii').hex()}" if value else "8'h0"
-    if -(1 << 31) <= value < 1 << 31:
+    if 0 <= value < 1 << 31:
         return str(value)
-    size = value.bit_length() + (value < 0)
+    size = max(32, value.bit_length() + (value < 0))
     return f"{size}'{'s' if value < 0 else ''}b{value & ((1 << size) - 1):b}"
 
 

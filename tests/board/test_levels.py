@@ -71,9 +71,15 @@ def test_the_deepest_input_counts(n):
 
 def test_path_is_named(n):
     """From the register through the LUT to the register."""
-    n.register(n.lut(n.register("0")))
-    path = longest({"cells": n.cells, "ports": {}})
-    assert path.cells == ("FDRE:c0", "LUT1:c1", "c2.D")
+    a = n.register("0")
+    n.register(n.lut(a))
+    nets = {
+        "u_long.count_q": {"hide_name": 0, "bits": ["0", a]},
+        "count": {"hide_name": 0, "bits": [a, "x"]},
+        "$1": {"hide_name": 1, "bits": [a]},
+    }
+    path = longest({"cells": n.cells, "ports": {}, "netnames": nets})
+    assert path.cells == ("FDRE count[0]", "LUT1 c1", "FDRE c2.D")
 
 
 def test_wide_multiplexers(n):
