@@ -202,5 +202,5 @@ def _layer(net, rng, x, acc, name, outputs, kernel, stride, frac):
         pads=pads,
         name=name,
     )
-    after = 3 if name == "conv1" else 2
+    after = 5 if "expand" in name else 3
     return net.quant(net.relu(x), after, 4, False), after

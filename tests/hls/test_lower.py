@@ -180,7 +180,7 @@ def test_an_edited_weight_changes_the_network(rng):
     before = lower(graph)
     layer = next(node for node in graph.get_layers() if node.name.endswith("fire2__expand3"))
     layer.get_weights("weight").data[1, 2, 3, 4] = 3 * 2.0**-4  # row, column, channel, filter
-    layer.get_weights("bias").data[0] += 2.0**-6
+    layer.get_weights("bias").data[0] += 2.0**-7
     after = lower(graph)
     names = [conv.name for conv in after.convolutions]
     old, new = (n.convolutions[names.index("fire2/expand3")] for n in (before, after))
