@@ -14,7 +14,7 @@ from .board import Board
 from .design import Design
 from .ir import Fold, Network
 from .memory import Placed, place, total
-from .passes.folding import for_interval, from_file, widest
+from .passes.folding import for_interval, from_file, layer_cycles, widest
 from .passes.wiring import wire
 from .resources import network_luts
 
@@ -103,7 +103,13 @@ def _folds(
         return from_file(network, _mapping(wanted))
     if interval is not None:
         return for_interval(network, interval)
-    return widest(network, lambda folds: _fits(network, folds, board))
+    folds = widest(
+        network,
+        lambda folds: network_luts(network, folds) <= LUT_SHARE * board.lut,
+        lambda folds: not _over(place(wire(network, folds).memories, board), board),
+    )
+    slowest = max(layer_cycles(network, conv, folds[conv.name]) for conv in network.convolutions)
+    return for_interval(network, slowest)  # what was widened in vain becomes narrow again
 
 
 def _by_instance(design: Design, placed: Sequence[Placed]) -> dict[str, tuple[Placed, ...]]:
@@ -123,12 +129,6 @@ def _mapping(wanted: Mapping | Path | str) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         raise Refusal(f"folding file {wanted}: must map layers to pe and simd, not {data!r}")
     return data
-
-
-def _fits(network: Network, folds: dict[str, Fold], board: Board) -> bool:
-    if network_luts(network, folds) > LUT_SHARE * board.lut:
-        return False
-    return not _over(place(wire(network, folds).memories, board), board)
 
 
 def _over(placed: Sequence[Placed], board: Board) -> str:

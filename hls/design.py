@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from .ir import Fold, Network, Operation, Tensor
 from .memory import Memory
@@ -50,7 +50,7 @@ class Instance:
         Requests for the storage inside, in the module's order of parameters: a placement turns
         each into the Block parameter that `memory_parameters` names.
     files
-        Memory contents by path, one hexadecimal word a line.
+        Makes the memory contents by path, one hexadecimal word a line; only emission calls it.
     operation
         What the instance computes; none for plumbing.
     cycles
@@ -68,7 +68,7 @@ class Instance:
     sinks: tuple[Stream, ...]
     memories: tuple[Memory, ...] = ()
     memory_parameters: tuple[str, ...] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Callable[[], Mapping[str, str]] = dict
     operation: Operation | None = None
     cycles: int = 0
     latency: int = 1

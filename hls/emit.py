@@ -53,7 +53,7 @@ def emit(
     parameters = {i.name: _parameters(i, placed.get(i.name, ())) for i in design.instances}
     for instance in design.instances:
         places = placed.get(instance.name, ())
-        for path, text in instance.files.items():
+        for path, text in instance.files().items():
             weights = path == instance.parameters.get("WeightFile")
             width = places[0].memory.width if weights else 0
             files |= rom_files(path, text, width, weights and places[0].block)

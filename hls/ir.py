@@ -21,6 +21,7 @@ import base64
 import json
 import math
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -104,6 +105,7 @@ class Conv:
         Rows, columns.
     pads : (int, int, int, int)
         Top, left, bottom, right.
+
     """
 
     name: str
@@ -227,14 +229,18 @@ class Network:
 
     def producer(self, tensor: str) -> Operation:
         """Return the operation that writes `tensor`."""
-        for op in self.operations:
-            if op.output.name == tensor:
-                return op
-        raise Refusal(f"network {self.name}: no operation writes the tensor {tensor}")
+        if tensor not in self._producers:
+            raise Refusal(f"network {self.name}: no operation writes the tensor {tensor}")
+        return self._producers[tensor]
 
     def consumers(self, tensor: str) -> tuple[Operation, ...]:
         """Return the operations that read `tensor`, in order."""
         return tuple(op for op in self.operations if tensor in op.inputs)
+
+    @cached_property
+    def _producers(self) -> dict[str, Operation]:
+        # an Output passes its tensor on: the first writer counts
+        return {op.output.name: op for op in reversed(self.operations)}
 
     def with_operations(self, operations: list[Operation]) -> Network:
         """Return the same network with other operations."""
@@ -268,6 +274,7 @@ class Fold:
         Refusal
             Where PE does not divide the output channels or SIMD is not t * s with t in
             {1, KH, KH*KW} and s dividing the input channels.
+
         """
         outputs, kh, kw, channels = conv.weights.shape
         if pe < 1 or outputs % pe:

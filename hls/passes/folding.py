@@ -64,21 +64,40 @@ def for_interval(network: Network, interval: int) -> dict[str, Fold]:
     return folds
 
 
-def widest(network: Network, fits: Callable[[dict[str, Fold]], bool]) -> dict[str, Fold]:
-    """Return the foldings reached by widening the slowest layer while `fits` says so."""
+def widest(
+    network: Network,
+    logic_fits: Callable[[dict[str, Fold]], bool],
+    memory_fits: Callable[[dict[str, Fold]], bool],
+) -> dict[str, Fold]:
+    """Return the foldings reached by widening the slowest layer while everything fits.
+
+    Wider layers also want wider, shallower memories, which fill block RAM worse. Placing those
+    takes its time, so that the last step which they allow is found by bisection.
+    """
     convs = {conv.name: conv for conv in network.convolutions}
     fronts = {name: _front(network, conv) for name, conv in convs.items()}
     level = dict.fromkeys(convs, 0)
     folds = {name: front[0] for name, front in fronts.items()}
+    steps = [folds]
     while True:
         slowest = max(convs, key=lambda name: layer_cycles(network, convs[name], folds[name]))
-        if level[slowest] + 1 == len(fronts[slowest]):
-            return folds
-        wider = folds | {slowest: fronts[slowest][level[slowest] + 1]}
-        if not fits(wider):
-            return folds
-        folds = wider
         level[slowest] += 1
+        if level[slowest] == len(fronts[slowest]):
+            break
+        folds = folds | {slowest: fronts[slowest][level[slowest]]}
+        if not logic_fits(folds):
+            break
+        steps.append(folds)
+    if memory_fits(steps[-1]):
+        return steps[-1]
+    fits, over = 0, len(steps) - 1
+    while over - fits > 1:
+        middle = (fits + over) // 2
+        if memory_fits(steps[middle]):
+            fits = middle
+        else:
+            over = middle
+    return steps[fits]
 
 
 def layer_cycles(network: Network, conv: Conv, fold: Fold) -> int:

@@ -40,14 +40,12 @@ def convolution(
     banks = 1 if serial else rows
     copies = window.kernel_w if not serial and fold.taps == math.prod(op.kernel) else 1
     bank_depth = (rows if serial else 1) * window.in_w * deep
-    weights = fold_weights(op, fold).reshape(words * groups, -1)
     parameter_lanes = [(op.bias, bias_bits)] if bias_bits else []
     shift_bits = int(shifts.max() - shifts.min()).bit_length()
     if shift_bits:
         parameter_lanes.append((shifts - shifts.min(), shift_bits))
 
     stem = f"mem/{sink.name}"
-    files = {f"{stem}.weights.mem": hex_lines(weights, op.weight_bits)}
     memories = [
         Memory(
             op.name,
@@ -67,9 +65,15 @@ def convolution(
         _storage(op.name, Kind.FIFO, sink.width, fifo_depth),
     ]
     if parameter_lanes:
-        files[f"{stem}.bias.mem"] = hex_groups(parameter_lanes, groups, fold.pe)
         width = fold.pe * (bias_bits + shift_bits)
         memories.append(_storage(op.name, Kind.BIAS, width, groups))
+
+    def files() -> dict[str, str]:
+        weights = fold_weights(op, fold).reshape(words * groups, -1)
+        contents = {f"{stem}.weights.mem": hex_lines(weights, op.weight_bits)}
+        if parameter_lanes:
+            contents[f"{stem}.bias.mem"] = hex_groups(parameter_lanes, groups, fold.pe)
+        return contents
 
     return Instance(
         name=f"u_{sink.name}",
@@ -145,7 +149,7 @@ def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
         sources=(source,),
         sinks=(sink,),
         memories=(_storage(op.name, Kind.FIFO, sink.width, CREDITS),),
-        files={file: hex_groups(lanes, groups, source.lanes)} if shift_bits else {},
+        files=lambda: {file: hex_groups(lanes, groups, source.lanes)} if shift_bits else {},
         operation=op,
         cycles=source.beats,
         latency=REQUANTIZE + FIFO + 2,

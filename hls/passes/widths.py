@@ -14,8 +14,9 @@ def products(weights: np.ndarray, codes: Range) -> tuple[np.ndarray, np.ndarray]
 
     The range must hold 0, the code of padding; so every partial sum lies between the two as well.
     """
-    flat = weights.reshape(len(weights), -1).astype(object)  # integers of any size
-    positive, negative = np.maximum(flat, 0).sum(axis=1), np.minimum(flat, 0).sum(axis=1)
+    flat = weights.reshape(len(weights), -1)
+    positive = np.maximum(flat, 0).sum(axis=1).astype(object)  # Python's integers never wrap
+    negative = np.minimum(flat, 0).sum(axis=1).astype(object)
     lo, hi = codes
     return positive * lo + negative * hi, positive * hi + negative * lo
 

@@ -73,10 +73,19 @@ class _Wiring:
 
     def concat(self, op: Concat) -> None:
         lanes = self.concat_lanes(op)
-        sources = tuple(self.take(name, op, lanes) for name in op.inputs)
+        sources = tuple(self.turn(self.take(name, op, lanes), op) for name in op.inputs)
         stream = Stream(identifier(op.name), op.output, lanes, op.name)
         self.add(units.concat(op, sources, stream))
         self.deliver(stream)
+
+    def turn(self, stream: Stream, op: Concat) -> Stream:
+        """Return `stream` behind a FIFO of one pixel: what comes while others have their turn.
+
+        It comes after any widening: a part that trickled in while its turn lasts would hold up all.
+        """
+        ready = Stream(f"{stream.name}_turn", stream.tensor, stream.lanes, op.name)
+        self.add(units.fifo(stream, ready, stream.beats_per_pixel + 2))
+        return ready
 
     def concat_lanes(self, op: Concat) -> int:
         """Return the lanes that all parts share: the reader's where they fit and suffice."""
