@@ -97,7 +97,7 @@ def decode(network: Network, codes: np.ndarray) -> np.ndarray:
 def rhe(x: np.ndarray, shift: np.ndarray | int) -> np.ndarray:
     """Return ``x * 2**-shift`` rounded half to even; exact left shift where `shift` <= 0."""
     shift = np.asarray(shift, dtype=np.int64)
-    right = np.maximum(shift, 0)
+    right = np.clip(shift, 0, 62)  # beyond, all is 0 as well
     # half of a unit less one, plus one where the truncated result is odd
     half = np.where(right > 0, (np.int64(1) << np.maximum(right - 1, 0)) - 1, 0)
     odd = np.where(right > 0, (x >> right) & 1, 0)

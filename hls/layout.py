@@ -31,7 +31,7 @@ class _Writer:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self.written = {model.input: _input_name(model.input)}  # step tensor -> ONNX tensor
+        self.written = {model.input: input_name(model.input)}  # step tensor -> ONNX tensor
 
     def model(self) -> onnx.ModelProto:
         source = self.source
@@ -161,7 +161,7 @@ class _Writer:
         )
 
 
-def _input_name(name: str) -> str:
+def input_name(name: str) -> str:
     """Return an identifier for the input; hls4ml reserves the word input."""
     clean = "".join(c if c.isalnum() else "_" for c in name).strip("_") or "input"
     clean = f"input_{clean}" if clean[0].isdigit() else clean

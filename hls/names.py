@@ -21,11 +21,11 @@ def from_identifier(name: str) -> str:
 
 
 class Names:
-    """Hands out names; `of` maps a tensor to the layer it belongs to."""
+    """Hands out names but the `reserved` ones; `of` maps a tensor to the layer it belongs to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *reserved: str):
         self.of: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._taken = {name.lower() for name in reserved}
 
     def unique(self, wish: str) -> str:
         """Return `wish`, or `wish_2` and so on where it is taken."""

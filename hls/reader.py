@@ -86,7 +86,7 @@ class _Reader:
         self.maps = {graph.input: _Map(graph.input, (height, width, channels))}
         self.parameters: dict[str, Codes] = {}
         self.found: list[Step] = []
-        self.names = names.Names()
+        self.names = names.Names("input", "output", layout.input_name(graph.input))
 
     def steps(self) -> Steps:
         """Return the graph as steps."""

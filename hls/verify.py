@@ -113,7 +113,14 @@ def _conv(op: Conv, sources: list[Tensor]) -> None:
 
 def _requantize(op: Requantize, sources: list[Tensor]) -> None:
     _plain(op, op.output)
-    _shape(op, sources[0].shape)
+    (source,) = sources
+    _shape(op, source.shape)
+    grown = op.output.qtype.frac - source.qtype.frac + max(source.align, default=0)
+    if source.qtype.bits + grown > MAX_BITS:
+        raise Refusal(
+            f"layer {op.name}: shifted to the left by {grown}, codes of {source.qtype} may have "
+            f"{MAX_BITS} bits, not {source.qtype.bits + grown}"
+        )
     if not op.output.qtype.lo <= op.lo <= op.hi <= op.output.qtype.hi:
         raise Refusal(
             f"layer {op.name}: the clamp {op.lo} to {op.hi} must lie in {op.output.qtype}"

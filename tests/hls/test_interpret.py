@@ -24,7 +24,7 @@ from zynqfire.hls.lower import from_onnx
 from zynqfire.hls.passes import widths
 
 
-@given(st.integers(-(1 << 55), 1 << 55), st.integers(-6, 40))
+@given(st.integers(-(1 << 55), 1 << 55), st.integers(-6, 90))
 @settings(max_examples=300)
 def test_rhe_is_python_rounding(x, shift):
     """Python rounds fractions half to even, too."""

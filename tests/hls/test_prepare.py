@@ -50,6 +50,16 @@ def test_equal_names_are_told_apart(rng):
     assert [conv.name for conv in from_onnx(net.model(x)).convolutions] == ["Conv", "conv_2"]
 
 
+def test_reserved_names(rng):
+    """Layers called like the ends of the network, or like the input, get other names."""
+    net = Net()
+    x = net.last
+    for name in ("input", "output", "x"):
+        x = net.quant(net.conv(x, codes(rng, 3, 3, (1, 1)), name=name), 6, 4, True)
+    convolutions = from_onnx(net.model(x)).convolutions
+    assert [conv.name for conv in convolutions] == ["input_2", "output_2", "x_2"]
+
+
 def test_dead_filters_are_cut(rng):
     """A final Slice of classes leaves no Slice, and no filters that nobody reads."""
     prepared = prepare(fire_net(rng, classes=4, head=6).model())

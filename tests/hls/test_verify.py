@@ -110,6 +110,10 @@ def test_a_legal_network_is_returned():
             "layer quant: the clamp 0 to 16 must lie in u4.2",
         ),
         (
+            tensor(QUANT, qtype=QType(4, False, 57)),
+            "layer quant: shifted to the left by 51, codes of s12.6 may have 62 bits, not 63",
+        ),
+        (
             tensor(QUANT, align=(1, 0, 0)),
             "layer quant: channels of y must be aligned by a Requantize first",
         ),
