@@ -78,7 +78,6 @@ class Setup:
             self.fold,
             Stream(before.name, before, self.fold.lanes, name),
             Stream(name, after, self.fold.pe, name),
-            turns=False,
         )
 
     def case(self, name: str) -> Case:
