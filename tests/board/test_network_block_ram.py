@@ -1,0 +1,81 @@
+"""The whole of zynqnet-32 in Yosys, up to its memories: block RAM by layer as `budget` says."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from zynqfire.board import yosys
+from zynqfire.board.catalog import load
+from zynqfire.hls.budget import budget
+from zynqfire.hls.compile import compile_model
+from zynqfire.model.config import load as load_network
+from zynqfire.model.export import export_untrained
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch's and hls4ml's
+
+SCRIPT = """
+read_verilog -lib +/xilinx/cells_sim.v
+{sources}
+hierarchy -check -top zynqfire_top
+proc
+opt
+memory -nomap
+opt_clean
+setparam -set INIT 1'x t:$mem_v2 a:rom_style=block %i
+synth_xilinx -family {family} -run map_memory:map_ffram
+tee -q -o modules.json stat -json
+select zynqfire_top
+write_json -selected top.json
+"""
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """Return the build folder of the demo's network, untrained."""
+    folder = tmp_path_factory.mktemp("zynqnet-32")
+    export_untrained(load_network("zynqnet-32"), folder / "model.onnx")
+    compile_model(folder / "model.onnx", load("pynq-z2"), folder / "build")
+    return folder / "build"
+
+
+def test_every_layer_has_the_block_rams_of_its_budget(build):
+    """RAMB18 and RAMB36, each layer."""
+    manifest = json.loads((build / "manifest.json").read_text())
+    sources = "\n".join(f"read_verilog -sv -defer {name}" for name in manifest["sources"])
+    yosys.run(SCRIPT.format(sources=sources, family=manifest["family"]), build)
+    modules = json.loads((build / "modules.json").read_text())["modules"]
+    (top,) = json.loads((build / "top.json").read_text())["modules"].values()
+
+    def block_rams(module: str) -> Counter:
+        found = Counter()
+        for kind, number in modules.get(module, {"num_cells_by_type": {}})[
+            "num_cells_by_type"
+        ].items():
+            if kind.startswith("RAMB"):
+                found[kind[:6]] += number
+            else:
+                for below, inside in block_rams(kind).items():
+                    found[below] += inside * number
+        return found
+
+    inferred, counted = {}, {}
+    for item in manifest["instances"]:
+        found = block_rams(top["cells"][item["instance"]]["type"])
+        inferred[item["layer"]] = inferred.get(item["layer"], Counter()) + found
+    for row in manifest["memories"]:
+        here = counted.setdefault(row["layer"], Counter())
+        if row["primitive"].startswith("RAMB"):
+            here[row["primitive"]] += row["count"]
+    assert {k: v for k, v in inferred.items() if v} == {k: v for k, v in counted.items() if v}
+
+
+def test_budget_of_the_demo(build):
+    """At least 100,000 weights and 8 RAMB36 of weights, at most half of the block RAM."""
+    result = budget(build)
+    assert result["fits"]
+    assert result["weight_bits"] >= 4 * 100_000
+    assert result["used"]["bram36"] <= result["available"]["bram36"] / 2
+    size = {"RAMB18": 0.5, "RAMB36": 1}
+    weights = [row for row in result["memories"] if row["kind"] == "weights"]
+    assert sum(size.get(row["primitive"], 0) * row["count"] for row in weights) >= 8
