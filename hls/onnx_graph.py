@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,9 @@ def load(source: str | Path | onnx.ModelProto) -> tuple[str, onnx.ModelProto]:
     except (OSError, onnx.checker.ValidationError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Refusal(f"model {path}: its external weights cannot be read ({reason})") from None
-    if not model.graph.node or not model.opset_import:
+    texts = (t for n in model.graph.node for t in (n.name, n.op_type, *n.input, *n.output))
+    damaged = any(isinstance(text, bytes) for text in texts)  # that are not UTF-8
+    if damaged or not model.graph.node or not model.opset_import:
         raise Refusal(f"model {path}: not an ONNX file, or a truncated one")
     return path.stem, model
 
@@ -129,11 +132,14 @@ def _node(proto: onnx.NodeProto) -> Node:
     attributes = {}
     for item in proto.attribute:
         value = onnx.helper.get_attribute_value(item)
-        attributes[item.name] = value.decode() if isinstance(value, bytes) else value
+        if value is not None:
+            text = isinstance(value, bytes)
+            attributes[item.name] = value.decode(errors="replace") if text else value
     scopes: tuple[str, ...] = ()
     for entry in proto.metadata_props:
         if entry.key == "pkg.torch.onnx.name_scopes":
-            scopes = tuple(str(scope) for scope in ast.literal_eval(entry.value))[:-1]
+            with contextlib.suppress(ValueError, SyntaxError):
+                scopes = tuple(str(scope) for scope in ast.literal_eval(entry.value))[:-1]
     if not scopes and proto.name.startswith("/"):  # the older exporter: /fire2/squeeze/Conv
         scopes = (proto.name.rsplit("/", 1)[0].lstrip("/").replace("/", "."),)
     return Node(
