@@ -121,7 +121,7 @@ def read(name: str, model: onnx.ModelProto) -> OnnxGraph:
 def _array(item: onnx.TensorProto, name: str) -> np.ndarray:
     try:
         return numpy_helper.to_array(item)
-    except (ValueError, TypeError, OSError, onnx.checker.ValidationError):
+    except (ValueError, TypeError, KeyError, OSError, onnx.checker.ValidationError):
         raise Refusal(
             f"model {name}: the values of {item.name} are missing (external data must be loaded "
             "with the model)"
