@@ -8,6 +8,7 @@ import click
 import pytest
 
 from zynqfire.cli import zynqfire
+from zynqfire.hls.reader import SUPPORTED
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/results.md"]
@@ -96,6 +97,13 @@ def test_every_subcommand_is_documented(name):
     assert f"Example: {command.example}" in text
     if command.make:
         assert command.make.split()[1] in TARGETS and f"Same: {command.make}" in text
+
+
+def test_supported_operators_are_documented():
+    """CONTRIBUTING names the operators that the refusal of another one names."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = re.search(r"Supported now: ([^;]+);", text)[1]
+    assert " ".join(listed.split()) == SUPPORTED
 
 
 def test_boards_and_networks_are_documented():
