@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from .design import Design, Instance
-from .ir import Conv
+from .ir import Conv, SumPool
 from .passes.geometry import Window
 
 
 def latency(design: Design) -> int:
-    """Return the cycles from the first input beat to the last output beat of a lone frame."""
+    """Return the cycles from the first input beat in to the last output beat of a lone frame."""
     times: dict[str, np.ndarray] = {}  # stream -> cycle after which each pixel is out
     last = 0
     for instance in design.instances:
@@ -30,25 +30,20 @@ def _through(instance: Instance, times: dict[str, np.ndarray]) -> np.ndarray:
     if not instance.sources:
         sink = instance.sinks[0]
         height, width, _ = sink.tensor.shape
-        return 1 + np.arange(1, height * width + 1) * sink.beats_per_pixel
-    arrived = np.max([times[source.name] for source in instance.sources], axis=0)
-    pixels, spacing = len(arrived), 1
-    if isinstance(instance.operation, Conv):
-        op = instance.operation
-        window = Window.of(op, instance.sources[0].tensor.shape)
-        arrived = arrived[window.need() - 1]
-        pixels = len(arrived)
-        spacing = instance.cycles // pixels
-    elif instance.module == "zf_sum_pool":
+        return np.arange(1, height * width + 1) * sink.beats_per_pixel - 1 + instance.latency
+    source = instance.sources[0]
+    arrived = np.max([times[stream.name] for stream in instance.sources], axis=0)
+    if isinstance(instance.operation, SumPool):
         return arrived[-1:] + instance.latency
-    else:
-        spacing = max(1, instance.cycles // pixels)
+    if isinstance(instance.operation, Conv):
+        arrived = arrived[Window.of(instance.operation, source.tensor.shape).need() - 1]
+    spacing = max(1, instance.cycles // len(arrived))
     # a pixel starts when its input is there and the unit is through with the pixel before
-    index = np.arange(pixels, dtype=np.int64) * spacing
-    start = np.maximum.accumulate(arrived - index) + index
+    index = np.arange(len(arrived), dtype=np.int64) * spacing
+    out = np.maximum.accumulate(arrived - index) + index + instance.latency
     if isinstance(instance.operation, Conv):
         groups = instance.parameters["Groups"]
-        return start + instance.latency + spacing - spacing // groups
-    if not instance.sinks:  # the output leaves beat by beat
-        return start + spacing + instance.latency
-    return start + spacing - 1 + instance.latency
+        return out + spacing - spacing // groups  # its last output group
+    if instance.sinks:
+        return out + max(0, instance.sinks[0].beats // source.beats - 1)
+    return out

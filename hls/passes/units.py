@@ -12,8 +12,9 @@ from ..ir import Concat, Conv, Fold, Input, Output, Requantize, SumPool, Tensor,
 from ..memory import Kind, Memory
 from .geometry import Window
 
-# Cycles through a convolution unit besides its words and its adder tree, module by module.
-WINDOW, MVU, REQUANTIZE, FIFO = 3, 2, 4, 3
+# Cycles through a convolution unit besides its words and its adder tree: from the last input beat
+# to the first word, and on through each module.
+WINDOW, MVU, REQUANTIZE, FIFO = 4, 2, 4, 2
 PIPELINE = 40  # a deep unit's latency, for what drifts past while it fills
 CREDITS = 16  # an output FIFO costs no less when it is shallower
 
@@ -33,7 +34,7 @@ def convolution(
     lo, hi = (requantize.lo, requantize.hi) if requantize else (out.lo, out.hi)
     bias_bits = _signed_bits(op.bias) if op.bias.any() else 0
     levels = math.ceil(math.log2(fold.simd))
-    latency = WINDOW + words + MVU + levels + REQUANTIZE + FIFO
+    latency = WINDOW + (words - 1) + MVU + levels + REQUANTIZE + FIFO
     fifo_depth = max(CREDITS, -(-latency // words) + 2)
 
     serial = fold.taps == 1
@@ -152,7 +153,7 @@ def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
         files=lambda: {file: hex_groups(lanes, groups, source.lanes)} if shift_bits else {},
         operation=op,
         cycles=source.beats,
-        latency=REQUANTIZE + FIFO + 2,
+        latency=2 + REQUANTIZE + FIFO,
     )
 
 
@@ -192,7 +193,6 @@ def sum_pool(op: SumPool, source: Stream, sink: Stream) -> Instance:
         memories=(_storage(op.name, Kind.FIFO, sink.width, source.beats_per_pixel),),
         operation=op,
         cycles=source.beats,
-        latency=2,
     )
 
 
@@ -206,6 +206,7 @@ def fork(source: Stream, sinks: tuple[Stream, ...]) -> Instance:
         sources=(source,),
         sinks=sinks,
         cycles=source.beats,
+        latency=0,
     )
 
 
@@ -240,6 +241,7 @@ def width(source: Stream, sink: Stream) -> Instance:
         sources=(source,),
         sinks=(sink,),
         cycles=max(source.beats, sink.beats),
+        latency=1 if source.lanes == sink.lanes else 2,
     )
 
 

@@ -1,0 +1,59 @@
+"""Whole random networks through compile and simulation: bits, interval and latency."""
+
+import numpy as np
+import pytest
+from random_networks import Builder, fire, random_network
+
+from zynqfire.board.catalog import load
+from zynqfire.hls.compile import build
+from zynqfire.hls.ir import QType
+from zynqfire.hls.passes.folding import _front
+from zynqfire.rtl_tb.simulate import simulate
+
+
+def drawn_folding(network, seed):
+    """Return a folding drawn from each layer's front, as a folding file has it."""
+    rng = np.random.default_rng(seed)
+    folds = {}
+    for conv in network.convolutions:
+        fold = rng.choice(_front(network, conv))
+        folds[conv.name] = {"pe": int(fold.pe), "simd": int(fold.simd)}
+    return folds
+
+
+def two_fires():
+    """Return two fire modules in a row whose squeezes, expands and concats are all balanced."""
+    build = Builder(np.random.default_rng(0), (8, 8, 3), QType(8, False, 8))
+    tensor = build.convolution("conv1", build.operations[0].output, 8, (3, 3), (2, 2), (1,) * 4)
+    tensor = fire(build, "fire2", build.requantize("conv1", tensor), 4, 8, 8)
+    tensor = fire(build, "fire3", tensor, 4, 8, 8)
+    tensor = build.convolution("conv10", tensor, 5, (1, 1), (1, 1), (0,) * 4)
+    return build.output(build.sum_pool("pool", tensor))
+
+
+def check(network, out, **folding):
+    """Compile, simulate back to back and under stalls; all must be as predicted."""
+    result = build(network, load("pynq-z2"), out, **folding)
+    free = simulate(out, frames=6)
+    assert free["bit_exact"], free
+    assert free["interval_cycles"] == result["interval_cycles"]
+    assert abs(free["latency_cycles"] - result["latency_cycles"]) <= free["latency_cycles"] / 100
+    stalled = simulate(out, frames=6, stalls=5)
+    assert stalled["bit_exact"], stalled
+
+
+@pytest.mark.parametrize("seed", [1, 4, 7])
+def test_random_network_is_bit_exact_and_as_fast_as_predicted(seed, tmp_path):
+    network = random_network(seed)
+    check(network, tmp_path / "build", folding=drawn_folding(network, seed))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 130))
+def test_many_random_networks(seed, tmp_path):
+    network = random_network(seed)
+    check(network, tmp_path / "build", folding=drawn_folding(network, seed))
+
+
+def test_fire_modules_keep_the_interval_of_their_slowest_layer(tmp_path):
+    check(two_fires(), tmp_path / "build", interval=160)

@@ -1,0 +1,111 @@
+"""Build folders: deterministic, complete, and never half-written."""
+
+import os
+
+import numpy as np
+import pytest
+from random_networks import random_network
+
+from zynqfire import Refusal
+from zynqfire.board.catalog import load
+from zynqfire.hls import compile as hls_compile
+from zynqfire.hls import emit
+from zynqfire.hls.ir import Fold, fold_weights, loads
+from zynqfire.hls.passes.units import hex_groups, hex_lines
+
+
+def build(out, seed=2, **options):
+    return hls_compile.build(random_network(seed), load("pynq-z2"), out, **options)
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_two_builds_are_the_same_to_the_byte(tmp_path):
+    build(tmp_path / "a", interval=900)
+    build(tmp_path / "b", interval=900)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_memory_files_hold_the_folded_weights(tmp_path):
+    result = build(tmp_path / "b", interval=900)
+    network = loads((tmp_path / "b" / "network.json").read_text())
+    for conv, layer in zip(network.convolutions, result["layers"], strict=True):
+        fold = Fold.of(conv, layer["pe"], layer["simd"])
+        words = (tmp_path / "b" / "mem" / f"{conv.name}.weights.mem").read_text().split()
+        bits = conv.weight_bits
+        lanes = [
+            [int(word, 16) >> bits * lane & (1 << bits) - 1 for lane in range(fold.multipliers)]
+            for word in words
+        ]
+        expected = fold_weights(conv, fold).reshape(len(words), -1) & (1 << bits) - 1
+        assert np.array_equal(lanes, expected)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 7, 8])
+def test_hexadecimal_words_put_lane_0_lowest(bits):
+    rng = np.random.default_rng(bits)
+    codes = rng.integers(-(1 << bits - 1), 1 << bits - 1, (5, 9))
+    for line, lanes in zip(hex_lines(codes, bits).split(), codes, strict=True):
+        value = sum((int(c) & (1 << bits) - 1) << bits * i for i, c in enumerate(lanes))
+        assert int(line, 16) == value
+        assert len(line) == -(-9 * bits // 4)
+
+
+def test_hexadecimal_groups_put_the_first_field_lowest():
+    bias, shift = np.array([-1, 2, 3, -4]), np.array([0, 1, 2, 3])
+    lines = hex_groups([(bias, 4), (shift, 2)], 2, 2).split()
+    assert [int(line, 16) for line in lines] == [0b01_0010_00_1111, 0b11_1100_10_0011]
+
+
+def test_old_build_stays_when_the_new_one_cannot_be_written(tmp_path, monkeypatch):
+    build(tmp_path / "b", interval=900)
+    before = contents(tmp_path / "b")
+
+    def full(self, data):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(Refusal, match=r"build folder .* cannot be written: No space left on device"):
+        build(tmp_path / "b", seed=3)
+    monkeypatch.undo()
+    assert contents(tmp_path / "b") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_other_folders_are_not_replaced(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").write_text("meow")
+    with pytest.raises(Refusal, match="photos: must be new, empty or a build, not another folder"):
+        build(tmp_path / "photos")
+    assert (tmp_path / "photos" / "cat.png").read_text() == "meow"
+
+
+def test_literals_beyond_32_bits_carry_their_size():
+    assert emit._literal(-(2**31)) == "-2147483648"
+    assert emit._literal(2**31) == "33'sd2147483648"
+    assert emit._literal(-(2**40)) == "-42'sd1099511627776"
+    assert emit._literal("mem/a.mem") == '"mem/a.mem"'
+
+
+def test_network_too_large_for_the_board_is_refused(tmp_path):
+    folds = {
+        c.name: {"pe": c.weights.shape[0], "simd": c.weights[0].size}
+        for c in random_network(4).convolutions
+    }
+    with pytest.raises(Refusal, match=r"must fit zybo-z7-10's 17600 LUTs, it needs about \d+"):
+        hls_compile.build(random_network(4), load("zybo-z7-10"), tmp_path / "b", folding=folds)
+    assert not (tmp_path / "b").exists()
+
+
+def test_folding_file_that_is_none_is_refused(tmp_path):
+    (tmp_path / "f.json").write_text("{")
+    with pytest.raises(Refusal, match=r"folding file .*f\.json: must be JSON"):
+        build(tmp_path / "b", folding=tmp_path / "f.json")
+    with pytest.raises(Refusal, match="cannot be read: No such file or directory"):
+        build(tmp_path / "b", folding=tmp_path / "g.json")

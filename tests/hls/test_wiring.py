@@ -1,0 +1,70 @@
+"""Designs: every stream has one writer and one reader, FIFOs hold what branches drift apart."""
+
+import numpy as np
+import pytest
+from random_networks import Builder, fire, random_network
+
+from zynqfire.hls.ir import Fold, QType
+from zynqfire.hls.passes.folding import for_interval
+from zynqfire.hls.passes.skew import branch_pixels
+from zynqfire.hls.passes.wiring import identifier, wire
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_streams_have_one_writer_and_one_reader(seed):
+    network = random_network(seed)
+    design = wire(network, for_interval(network, 1500))
+    written = [stream.name for i in design.instances for stream in i.sinks]
+    read = [stream.name for i in design.instances for stream in i.sources]
+    assert sorted(written) == sorted(read)
+    assert len(set(written)) == len(written)
+    for stream in design.streams:
+        assert stream.tensor.shape[2] % stream.lanes == 0
+        assert stream.beats * stream.lanes == stream.tensor.elements
+    order = {
+        name: i
+        for i, instance in enumerate(design.instances)
+        for name in (s.name for s in instance.sinks)
+    }
+    for i, instance in enumerate(design.instances):
+        assert all(order[stream.name] < i for stream in instance.sources)
+
+
+def fire_network(size=6):
+    build = Builder(np.random.default_rng(0), (size, size, 4), QType(8, False, 8))
+    return build.output(fire(build, "fire", build.operations[0].output, 4, 8, 8))
+
+
+def test_short_branch_holds_a_row_and_a_pixel():
+    """Expand 3x3 needs pixel (y+1, x+1) for pixel (y, x); expand 1x1 waits with what it has."""
+    network = fire_network(size=6)
+    squeezed = network.tensor("fire/squeeze_out").name
+    assert branch_pixels(network, squeezed) == {"fire/expand1": 7, "fire/expand3": 0}
+
+
+def test_concat_takes_its_readers_lanes_where_they_keep_the_interval():
+    build = Builder(np.random.default_rng(0), (6, 6, 4), QType(8, False, 8))
+    tensor = fire(build, "fire", build.operations[0].output, 4, 8, 8)
+    network = build.output(build.convolution("last", tensor, 4, (1, 1), (1, 1), (0,) * 4))
+    folds = dict.fromkeys((c.name for c in network.convolutions), Fold(1, 1, 1))
+    lanes = {s.name: s.lanes for s in wire(network, folds | {"last": Fold(1, 1, 4)}).streams}
+    assert lanes["fire"] == 4
+
+
+def test_lanes_that_do_not_divide_go_through_their_common_multiple():
+    build = Builder(np.random.default_rng(0), (5, 5, 3), QType(8, False, 8))
+    tensor = build.convolution("a", build.operations[0].output, 6, (1, 1), (1, 1), (0,) * 4)
+    tensor = build.requantize("a", tensor)
+    network = build.output(build.convolution("b", tensor, 4, (1, 1), (1, 1), (0,) * 4))
+    design = wire(network, {"a": Fold(2, 1, 1), "b": Fold(1, 1, 3)})
+    steps = [
+        (i.parameters["InLanes"], i.parameters["OutLanes"])
+        for i in design.instances
+        if i.module == "zf_width" and i.layer == "b"
+    ]
+    assert steps == [(2, 6), (6, 3)]
+
+
+def test_identifier_is_one():
+    assert identifier("fire2/expand3") == "fire2_expand3"
+    assert identifier("3x3") == "n_3x3"
