@@ -250,8 +250,11 @@ def load(net: str | Path, overrides: Mapping[str, Any] | None = None) -> Network
 def _config(tree: dict[str, Any], name: str) -> NetworkConfig:
     tree = dict(tree)
     where = f"network {name}"
-    if isinstance(tree.get("input"), int) and not isinstance(tree["input"], bool):
-        tree["input"] = [tree["input"]] * 2
+    size = tree.get("input", [0, 0])
+    if isinstance(size, int) and not isinstance(size, bool):
+        tree["input"] = [size, size]
+    elif not isinstance(size, list | tuple) or len(size) != 2:
+        raise Refusal(f"{where}: input must be a number or a list of 2, not {size!r}")
     if "metaparameters" in tree:
         if "fire" in tree:
             raise Refusal(f"{where}: takes either [metaparameters] or [[fire]], not both")
@@ -296,7 +299,7 @@ def _check(config: NetworkConfig) -> None:
             rule = f"{here}a bypass needs as many outputs as inputs, {channels}"
             need(fire.outputs == channels, rule, fire.outputs)
         channels = fire.outputs
-    convolutions = {conv.name for conv in config.convolutions()}
+    convolutions = [conv.name for conv in config.convolutions()]
     for name, bits in config.layers.items():
         for key, known in (
             ("weight_bits", convolutions),

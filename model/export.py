@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from brevitas.export import export_qonnx
 
 from .. import Refusal
+from ._brevitas import export_qonnx
 from .config import NetworkConfig
 from .exact import integers
-from .live import live, settle
+from .live import live, noise, settle, smooth
 from .network import Network
 from .run import load_run
 
@@ -79,18 +79,6 @@ def export_untrained(
     )
     pictures = smooth(np.random.default_rng([seed, 2]), half, config.input)
     return _export(network, pictures, out, seed, report)
-
-
-def noise(rng: np.random.Generator, count: int, size: tuple[int, int]) -> np.ndarray:
-    """Return `count` pictures of random full-range bytes."""
-    return rng.integers(0, 256, (count, *size, 3), dtype=np.uint8)
-
-
-def smooth(rng: np.random.Generator, count: int, size: tuple[int, int]) -> np.ndarray:
-    """Return `count` pictures of soft random patches, nearer to photographs than noise is."""
-    coarse = torch.from_numpy(rng.uniform(0, 256, (count, 3, 5, 5)))
-    fine = torch.nn.functional.interpolate(coarse, size, mode="bilinear", align_corners=True)
-    return fine.floor().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _half(config: NetworkConfig) -> int:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from brevitas.nn import QuantConv2d, QuantReLU
 
 from . import quantizers
+from ._brevitas import QuantConv2d, QuantReLU
 from .exact import tensor
-from .network import FireModule, Network
+from .network import Network
 
 TOP = 0.995  # the quantile of the positive values that must clamp
 
@@ -28,35 +28,25 @@ def settle(network: Network, pictures: np.ndarray) -> None:
     values pass the ReLU, and each scale is the largest that still clamps the highest half percent
     of them, which leaves at least half of the codes in use.
     """
+
+    def visit(
+        relu: QuantReLU, layers: list[QuantConv2d], values: list[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        if layers:
+            values = [_centre(*pair) for pair in zip(layers, values, strict=True)]
+        _scale(relu, values)
+        return values
+
     network.eval()
     network.calibrate_weights()
-    x = network.input(tensor(pictures))
-    (x,) = _settle([network.conv1], network.conv1_relu, x)
-    for module in network.fires:
-        x = _settle_fire(module, x)
-    _centre(network.conv10, network.conv10(x))
+    _centre(network.conv10, network.features(tensor(pictures), visit))
 
 
-def _settle_fire(module: FireModule, x: Any) -> Any:
-    (squeezed,) = _settle([module.squeeze], module.squeeze_relu, x)
-    y = torch.cat(_settle([module.expand1, module.expand3], module.expand_relu, squeezed), 1)
-    if not module.bypass:
-        return y
-    total = x.value + y.value
-    _scale(module.bypass_relu, [total])
-    return module.bypass_relu(total)
-
-
-def _settle(layers: list[QuantConv2d], relu: QuantReLU, x: Any) -> list[Any]:
-    for layer in layers:
-        _centre(layer, layer(x))
-    values = [layer(x) for layer in layers]
-    _scale(relu, values)
-    return [relu(value) for value in values]
-
-
-def _centre(layer: QuantConv2d, values: torch.Tensor) -> None:
-    layer.bias -= values.transpose(0, 1).flatten(1).median(1).values
+def _centre(layer: QuantConv2d, values: torch.Tensor) -> torch.Tensor:
+    """Take each channel's median away from `values` through the bias of `layer`."""
+    median = values.transpose(0, 1).flatten(1).median(1).values
+    layer.bias -= median
+    return values - median[:, None, None]
 
 
 def _scale(relu: QuantReLU, values: list[torch.Tensor]) -> None:
@@ -118,3 +108,15 @@ def _statistics(name: str, parts: list[tuple[np.ndarray, int, int]]) -> dict[str
         "clamped": round(over / int(counts.sum()), 6),
         "alive": bool(enough and 0.1 <= nonzero <= 0.9 and over > 0),
     }
+
+
+def noise(rng: np.random.Generator, count: int, size: tuple[int, int]) -> np.ndarray:
+    """Return `count` pictures of random full-range bytes."""
+    return rng.integers(0, 256, (count, *size, 3), dtype=np.uint8)
+
+
+def smooth(rng: np.random.Generator, count: int, size: tuple[int, int]) -> np.ndarray:
+    """Return `count` pictures of soft random patches, nearer to photographs than noise is."""
+    coarse = torch.from_numpy(rng.uniform(0, 256, (count, 3, 5, 5)))
+    fine = torch.nn.functional.interpolate(coarse, size, mode="bilinear", align_corners=True)
+    return fine.floor().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()

@@ -6,14 +6,17 @@ one. `Network.merge` removes the batch normalizations by folding them into the c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
-from brevitas.nn.utils import merge_bn
 from torch import nn
 
 from . import quantizers
+from ._brevitas import merge_bn
 from .config import Convolution, NetworkConfig
+
+Visit = Callable[[nn.Module, list[nn.Module], list[torch.Tensor]], list[torch.Tensor]]
 
 
 class _Block(nn.Module):
@@ -43,9 +46,16 @@ class _Block(nn.Module):
         bits = self.config.activation_bits_of(self.prefix + name)
         self.add_module(f"{name}_relu", quantizers.relu(bits) if self.quantized else nn.ReLU())
 
-    def convolve(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        """Return the normalized result of convolution `name`."""
-        return self.get_submodule(f"{name}_bn")(self.get_submodule(name)(x))
+    def activate(
+        self, activation: str, names: tuple[str, ...], x: torch.Tensor, visit: Visit | None
+    ) -> list[torch.Tensor]:
+        """Return the convolutions `names` of `x`, normalized, each through one activation."""
+        relu = self.get_submodule(f"{activation}_relu")
+        layers = [self.get_submodule(name) for name in names]
+        values = [self.get_submodule(f"{n}_bn")(y(x)) for n, y in zip(names, layers, strict=True)]
+        if visit:
+            values = visit(relu, layers, values)
+        return [relu(value) for value in values]
 
 
 class FireModule(_Block):
@@ -65,16 +75,16 @@ class FireModule(_Block):
         if self.bypass:
             self.add_activation("bypass")
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
         """Return the module's output, a QuantTensor if quantized."""
-        squeezed = self.squeeze_relu(self.convolve("squeeze", x))
-        branches = [
-            self.expand_relu(self.convolve(name, squeezed)) for name in ("expand1", "expand3")
-        ]
-        y = torch.cat(branches, 1)
+        (squeezed,) = self.activate("squeeze", ("squeeze",), x, visit)
+        y = torch.cat(self.activate("expand", ("expand1", "expand3"), squeezed, visit), 1)
         if self.bypass:
             x, y = (t.value if self.quantized else t for t in (x, y))
-            y = self.bypass_relu(x + y)
+            total = x + y
+            if visit:
+                (total,) = visit(self.bypass_relu, [], [total])
+            y = self.bypass_relu(total)
         return y
 
 
@@ -109,11 +119,17 @@ class Network(_Block):
         """The fire modules in order."""
         return [module for module in self.children() if isinstance(module, FireModule)]
 
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return conv10's map, (N, head, H, W)."""
-        x = self.conv1_relu(self.convolve("conv1", self.input(x) if self.quantized else x))
+    def features(self, x: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
+        """Return conv10's map, (N, head, H, W).
+
+        `visit` is called before each activation is used, in order of execution, with the
+        activation, the convolutions it serves (none for a bypass) and their results; it returns
+        the results to go on with.
+        """
+        x = self.input(x) if self.quantized else x
+        (x,) = self.activate("conv1", ("conv1",), x, visit)
         for module in self.fires:
-            x = module(x)
+            x = module(x, visit)
         if self.training and self.config.dropout:
             if self.quantized:  # still a tensor with a scale, which conv10's bias needs
                 x = x.set(value=nn.functional.dropout(x.value, self.config.dropout))
@@ -165,15 +181,9 @@ class Network(_Block):
         A shared activation sees all that is put through it. Batch normalizations normalize by the
         batch where the network is in training mode.
         """
-        seen: dict[nn.Module, list[torch.Tensor]] = {}
 
-        def look(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            seen.setdefault(layer, []).append(inputs[0].detach().flatten())
-            quantizers.calibrate_activation(layer, torch.cat(seen[layer]))
+        def choose(relu: Any, _: list[Any], values: list[torch.Tensor]) -> list[torch.Tensor]:
+            quantizers.calibrate_activation(relu, torch.cat([v.flatten() for v in values]))
+            return values
 
-        handles = [layer.register_forward_pre_hook(look) for _, layer in self.activations()]
-        try:
-            self.features(x)
-        finally:
-            for handle in handles:
-                handle.remove()
+        self.features(x, choose)

@@ -7,15 +7,18 @@ checkpoint then holds everything, and a scale never jumps in the middle of a sta
 from __future__ import annotations
 
 import torch
-from brevitas.inject.enum import ScalingImplType
-from brevitas.nn import QuantConv2d, QuantIdentity, QuantReLU
-from brevitas.quant.fixed_point import (
+from torch import nn
+
+from ._brevitas import (
     Int8WeightPerChannelFixedPoint,
     Int8WeightPerTensorFixedPoint,
+    Int32Bias,
+    QuantConv2d,
+    QuantIdentity,
+    QuantReLU,
+    ScalingImplType,
     Uint8ActPerTensorFixedPoint,
 )
-from brevitas.quant.scaled_int import Int32Bias
-from torch import nn
 
 PIXEL_FRAC = 8  # a pixel p has the value p * 2**-8
 
@@ -52,7 +55,7 @@ def convolution(
     inputs: int, outputs: int, kernel: int, stride: int, pad: int, bits: int, per_channel: bool
 ) -> QuantConv2d:
     """Return a convolution with quantized weights and a 32-bit bias on the accumulator's grid."""
-    return QuantConv2d(
+    layer = QuantConv2d(
         inputs,
         outputs,
         kernel,
@@ -63,6 +66,8 @@ def convolution(
         weight_bit_width=bits,
         bias_quant=Int32Bias,
     )
+    _exponent(layer).requires_grad_(False)
+    return layer
 
 
 def relu(bits: int) -> QuantReLU:
@@ -81,8 +86,7 @@ def calibrate_weights(layer: QuantConv2d) -> None:
     """Choose the weight scales of `layer` that leave the least squared error."""
     bits = int(layer.weight_quant.bit_width())
     weight = layer.weight.detach().double()
-    exponent = _exponent(layer)
-    exponent.requires_grad_(False)
+    exponent = _exponent(layer).requires_grad_(False)  # merge_bn makes a new one
     rows = weight.flatten(1) if exponent.ndim else weight.reshape(1, -1)
     top = (1 << (bits - 1)) - 1
     best = _best(rows, -top, top)

@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from ignite.engine import Engine, Events
-from ignite.metrics import Accuracy
 
 from .. import Refusal
 from . import run as folder
+from ._ignite import Accuracy, Engine, Events
 from .config import NetworkConfig
 from .data import Dataset, load
 from .exact import integers, tensor

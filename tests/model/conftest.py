@@ -1,0 +1,40 @@
+"""Small networks for the tests of the model stage."""
+
+import pytest
+
+from zynqfire.model.config import load
+
+TINY = """
+input = 8
+classes = 10
+head = 12
+conv1 = { channels = 8, kernel = 3, stride = 1, pad = 1 }
+fire = [
+    { squeeze = 4, expand1 = 8, expand3 = 8, stride = 2 },
+    { squeeze = 4, expand1 = 8, expand3 = 8, bypass = true },
+]
+
+[training]
+float_epochs = 1
+quantized_epochs = 1
+merged_epochs = 1
+batch = 128
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return a function that writes a network file and returns its path."""
+
+    def written(text: str, name: str = "tiny.toml"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return written
+
+
+@pytest.fixture
+def tiny(write):
+    """Return a function that loads the tiny network with overrides."""
+    return lambda **overrides: load(write(TINY), overrides)

@@ -1,0 +1,158 @@
+"""Networks as data: what is shipped, metaparameters, overrides, and every refusal's text."""
+
+import pytest
+
+from zynqfire import Refusal
+from zynqfire.model.config import Fire, load, names
+
+SMALL = """
+input = 16
+classes = 4
+conv1 = { channels = 8 }
+fire = [{ squeeze = 4, expand1 = 4, expand3 = 4 }]
+"""
+
+
+def test_shipped_networks_load():
+    assert {"zynqnet", "zynqnet-32"} <= set(names())
+    for name in names():
+        assert load(name).name == name
+
+
+def test_a_strided_squeeze_is_3x3_and_halves_the_map():
+    layers = {conv.name: conv for conv in load("zynqnet").convolutions()}
+    strided, plain = layers["fire2/squeeze"], layers["fire3/squeeze"]
+    assert (strided.kernel, strided.stride, strided.pad) == (3, 2, 1)
+    assert (strided.in_size, strided.out_size) == ((128, 128), (64, 64))
+    assert (plain.kernel, plain.stride, plain.pad) == (1, 1, 0)
+    assert layers["conv10"].outputs == 1024
+    assert layers["conv10"].out_size == (8, 8)
+
+
+def test_metaparameters_give_squeezenet(write):
+    text = """
+    input = 32
+    classes = 10
+    conv1 = { channels = 96, kernel = 7, pad = 3 }
+    [metaparameters]
+    base_e = 128
+    incr_e = 128
+    freq = 2
+    pct3x3 = 0.5
+    SR = 0.125
+    strided = [4]
+    bypass = [3]
+    """
+    config = load(write(text))
+    squeezes = [fire.squeeze for fire in config.fire]
+    assert squeezes == [16, 16, 32, 32, 48, 48, 64, 64]  # SqueezeNet's table 1
+    assert [fire.expand1 for fire in config.fire] == [4 * s for s in squeezes]
+    assert [fire.expand3 for fire in config.fire] == [4 * s for s in squeezes]
+    assert config.fire[2] == Fire(32, 128, 128, stride=2)
+    assert config.fire[1].bypass
+    wider = load(write(text), {"metaparameters.SR": "0.25"})
+    assert [fire.squeeze for fire in wider.fire] == [2 * s for s in squeezes]
+
+
+def test_overrides_take_text_as_toml():
+    changed = load(
+        "zynqnet-32",
+        {
+            "input": "64",
+            "weight_bits": "3",
+            "per_channel": "true",
+            "fire2.squeeze": "24",
+            "conv1.channels": 32,
+            "layers.fire2/squeeze.weight_bits": "8",
+            "layers.fire2/expand.activation_bits": "5",
+            "training.batch": "32",
+            "name": "mine",
+        },
+    )
+    assert changed.input == (64, 64)
+    assert changed.per_channel and changed.name == "mine"
+    assert changed.fire[0].squeeze == 24
+    assert changed.conv1.channels == 32
+    assert changed.weight_bits_of("conv1") == 3
+    assert changed.weight_bits_of("fire2/squeeze") == 8
+    assert changed.activation_bits_of("fire2/expand") == 5
+    assert changed.training.batch == 32
+
+
+def test_a_run_s_json_is_the_same_network(tmp_path):
+    config = load("zynqnet-32", {"layers.conv1.weight_bits": 8, "fire3.bypass": True})
+    path = tmp_path / "network.json"
+    path.write_text(config.to_json())
+    assert load(path) == config
+
+
+def test_the_head_is_as_wide_as_the_classes_unless_said(write):
+    assert load(write(SMALL)).head == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"colour": 1}, "network small: unknown key colour, the keys are name, input, classes,"),
+        (
+            {"conv1.size": 1},
+            "network small: conv1: unknown key size, the keys are channels, kernel",
+        ),
+        ({"weight_bits": 9}, "network small: weight_bits must be from 2 to 8, not 9"),
+        ({"weight_bits": "true"}, "network small: weight_bits must be an integer, not True"),
+        ({"dropout": 1}, "network small: dropout must be from 0 to below 1, not 1.0"),
+        ({"input": "wide"}, "network small: input must be a number or a list of 2, not 'wide'"),
+        ({"input": "[8]"}, "network small: input must be a number or a list of 2, not [8]"),
+        ({"classes": 1}, "network small: classes must be from 2 to 65536, not 1"),
+        ({"head": 3}, "network small: head must be at least 4, not 3"),
+        ({"fire": []}, "network small: there must be at least one fire module, not 0"),
+        ({"fire2.squeeze": 0}, "network small: fire2: squeeze must be from 1 to 65536, not 0"),
+        ({"fire2.stride": 3}, "network small: fire2: stride must be 1 or 2, not 3"),
+        ({"fire3.squeeze": 4}, "--set fire3.squeeze: the network has no fire3"),
+        ({"input.x": 4}, "--set input.x: input is a value, it has no fields"),
+        (
+            {"fire2.bypass": True, "fire2.stride": 2},
+            "network small: fire2: a bypass needs stride 1, not 2",
+        ),
+        (
+            {"fire2.bypass": True, "fire2.expand1": 8},
+            "network small: fire2: a bypass needs as many outputs as inputs, 8, not 12",
+        ),
+        (
+            {"layers.fire9.weight_bits": 4},
+            "network small: weight_bits of a layer needs one of conv1, fire2/squeeze, "
+            "fire2/expand1, fire2/expand3, conv10, not fire9",
+        ),
+        (
+            {"layers.conv1.activation_bits": 1},
+            "network small: layers.conv1: activation_bits must be from 2 to 8, not 1",
+        ),
+        (
+            {"conv1.kernel": 7, "conv1.pad": 0, "input": 5},
+            "network small: layer conv1 needs a map of at least 7 by 7, not 5 by 5",
+        ),
+        ({"training.rate": 0}, "network small: training: rate must be above 0, not 0.0"),
+        (
+            {"metaparameters.freq": 2},
+            "network small: takes either [metaparameters] or [[fire]], not both",
+        ),
+    ],
+)
+def test_refusals_name_object_rule_and_value(write, change, sentence):
+    with pytest.raises(Refusal) as refusal:
+        load(write(SMALL, "small.toml"), change)
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_a_missing_key_is_refused(write):
+    with pytest.raises(Refusal, match="network small: the key classes is missing"):
+        load(write("input = 3", "small.toml"))
+
+
+def test_what_is_no_network_is_refused(write, tmp_path):
+    with pytest.raises(Refusal, match=r"must be a \.toml file or one of .*zynqnet.*, not alexnet"):
+        load("alexnet")
+    with pytest.raises(Refusal, match=r"absent\.toml: cannot be read \(No such file"):
+        load(tmp_path / "absent.toml")
+    with pytest.raises(Refusal, match=r"bad\.toml: not TOML"):
+        load(write("input = = 3", "bad.toml"))

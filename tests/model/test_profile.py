@@ -1,0 +1,129 @@
+"""Counts against the published tables, and ZynqNet's rules."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from zynqfire import Refusal
+from zynqfire.model.config import load
+from zynqfire.model.profile import profile, profile_onnx
+
+
+def test_zynqnet_s_counts_are_the_published_ones():
+    counts = profile(load("zynqnet"))
+    assert counts["macs"] == 529_301_504
+    assert counts["weights"] == 2_524_352
+    assert counts["biases"] == 4_448
+    assert counts["parameters"] == 2_524_352 + 4_448
+    assert counts["activations"] == 3_239_936
+    assert len(counts["layers"]) == 26  # the two halves of conv10 are one convolution here
+    rows = {row["name"]: row for row in counts["layers"]}
+    assert rows["fire8/squeeze"] == {
+        "name": "fire8/squeeze",
+        "op": "conv",
+        "kernel": [3, 3],
+        "stride": [2, 2],
+        "in_shape": [16, 16, 384],
+        "out_shape": [8, 8, 112],
+        "macs": 8 * 8 * 112 * 9 * 384,
+        "parameters": 387_072 + 112,
+        "activations": 8 * 8 * 112,
+    }
+    assert max(row["activations"] for row in counts["layers"]) == 128 * 128 * 64
+
+
+def test_zynqnet_passes_its_own_rules():
+    rules = profile(load("zynqnet"))["rules"]
+    assert all(rule["pass"] and not rule["where"] for rule in rules.values())
+    assert "fire8/squeeze: 112 output channels" in rules["powers_of_two"]["reported"]
+
+
+def test_zynqnet_32_keeps_all_rules_and_its_size():
+    config = load("zynqnet-32")
+    counts = profile(config, on_chip_bits=5_040 * 1024 // 2)
+    assert all(rule["pass"] for rule in counts["rules"].values())
+    assert not counts["rules"]["powers_of_two"]["reported"]
+    assert len(config.fire) == 8
+    assert sum(fire.stride > 1 for fire in config.fire) >= 3
+    assert counts["weights"] >= 100_000
+    assert counts["weight_bits"] >= 8 * 36_864
+    assert 3e6 < counts["macs"] < 8e6
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "where"),
+    [
+        ({"input": 224}, "powers_of_two", "conv1: input of 224 by 224"),
+        ({"fire4.stride": 1}, "equal_capacity", "fire4/concat: 1048576 outputs after the 524288"),
+        ({"fire8.expand1": 8}, "equal_capacity", "fire8/concat: 16896 outputs after the 98304"),
+        ({"fire8.expand1": 8}, "equal_capacity", "fire9/concat: 47104 outputs after the 16896"),
+        ({"weight_bits": 8, "fire9.squeeze": 512}, "parameters_on_chip", "weights take 3"),
+    ],
+)
+def test_a_broken_rule_says_where(change, rule, where):
+    rules = profile(load("zynqnet", change))["rules"]
+    assert not rules[rule]["pass"]
+    assert any(sentence.startswith(where) for sentence in rules[rule]["where"])
+
+
+def test_netscope_counts_every_layer_and_the_input():
+    config = load("zynqnet-32")
+    conv, netscope = profile(config), profile(config, "netscope")
+    assert netscope["macs"] == conv["macs"]
+    ops = [row["op"] for row in netscope["layers"]]
+    assert ops.count("conv") == 26 and ops.count("concat") == 8 and ops.count("average") == 1
+    outputs = conv["activations"] * 2 - 16 * 16  # every convolution but conv10 has a ReLU
+    concats = sum(np.prod(r["out_shape"]) for r in netscope["layers"] if r["op"] == "concat")
+    assert netscope["activations"] == outputs + concats + 16 + 32 * 32 * 3
+    bypassed = profile(load("zynqnet-32", {"fire3.bypass": True}), "netscope")
+    assert bypassed["activations"] == netscope["activations"] + 2 * 16 * 16 * 32
+
+
+def test_an_unknown_convention_is_refused():
+    with pytest.raises(Refusal, match="convention must be conv or netscope, not both"):
+        profile(load("zynqnet"), "both")
+
+
+def _model(nodes, initializers, out, path):
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 9, 9])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, out)],
+        [numpy_helper.from_array(value, name) for name, value in initializers.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), path)
+    return path
+
+
+def test_a_foreign_onnx_file_is_counted(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], "stem", kernel_shape=[3, 3], strides=[2, 2]),
+        helper.make_node("LRN", ["a"], ["l"], "norm", size=3),
+        helper.make_node("MaxPool", ["l"], ["b"], "max", kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Flatten", ["b"], ["c"]),
+        helper.make_node("Gemm", ["c", "v", "u"], ["y"], "fc"),
+    ]
+    arrays = {"w": (8, 3, 3, 3), "v": (32, 5), "u": (5,)}
+    floats = {name: np.zeros(shape, np.float32) for name, shape in arrays.items()}
+    path = _model(nodes, floats, [1, 5], tmp_path / "x.onnx")
+    counts = profile_onnx(path)
+    assert counts["macs"] == 4 * 4 * 8 * 27 + 32 * 5
+    assert (counts["weights"], counts["biases"]) == (8 * 27 + 160, 5)
+    assert counts["activations"] == 4 * 4 * 8 + 5
+    assert counts["layers"][1]["out_shape"] == [1, 1, 5]
+    assert counts["rules"]["no_max_pooling"] == {"pass": False, "where": ["max: max-pooling"]}
+    assert not counts["rules"]["powers_of_two"]["pass"]
+    netscope = profile_onnx(path, "netscope")
+    assert netscope["macs"] == counts["macs"] + 5 * 4 * 4 * 8
+    assert netscope["activations"] == 243 + 128 + 128 + 32 + 5
+
+
+def test_what_is_not_onnx_is_refused(tmp_path):
+    path = tmp_path / "x.onnx"
+    with pytest.raises(Refusal, match=r"x\.onnx: cannot be read \(No such file"):
+        profile_onnx(path)
+    path.write_bytes(b"PK\x03\x04 not a network")
+    with pytest.raises(Refusal, match=r"x\.onnx: must be ONNX \("):
+        profile_onnx(path)
