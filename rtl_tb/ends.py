@@ -10,16 +10,19 @@ Words = list[int]
 SHY = "shy"  # tready only while tvalid waits for it: shows a unit that waits for tready
 
 
-def stalls(pattern: str, rng: random.Random) -> Iterator[bool]:
+def stalls(pattern: str | int, rng: random.Random) -> Iterator[bool]:
     """Return an endless pattern of stalled cycles.
 
     Parameters
     ----------
-    pattern : {"never", "rare", "half", "heavy", "alternating", "bursts"}
-        None; one in ten, two or (nine of) ten at random; every other; runs of 1 to 24 cycles.
+    pattern : {"never", "rare", "half", "heavy", "alternating", "bursts"} or int
+        None; one in ten, one in two, nine in ten at random; every other; runs of 1 to 24 cycles. A
+        number n: all but one in n cycles.
     rng : random.Random
         Its randomness.
     """
+    if isinstance(pattern, int):
+        return itertools.cycle((*(True,) * (pattern - 1), False))
     if pattern == "never":
         return itertools.repeat(False)
     if pattern == "alternating":
@@ -102,7 +105,7 @@ class _End:
         self.ready_now = False
         self.held: int | None = None  # a sink lets this word wait
 
-    def begin(self, words: Words, pattern: str, rng: random.Random) -> None:
+    def begin(self, words: Words, pattern: str | int, rng: random.Random) -> None:
         """Take new words, to drive or to expect."""
         self.words, self.pattern, self.rng = words, pattern, rng
         self.stalled = stalls("never" if pattern == SHY else pattern, rng)

@@ -117,7 +117,7 @@ class Bench:
         self,
         words: Sequence[Words],
         expected: Sequence[Words],
-        patterns: tuple[str, str],
+        patterns: tuple[str | int, str | int],
         rng: random.Random,
         *,
         cycles: int | None = None,
@@ -130,7 +130,7 @@ class Bench:
         ----------
         words, expected : sequence of list of int
             Words of each source and of each sink.
-        patterns : (str, str)
+        patterns : (str or int, str or int)
             Stalls of the sources and of the sinks.
         rng : random.Random
             Of stalls and of the payload between words.

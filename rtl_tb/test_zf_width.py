@@ -1,28 +1,34 @@
 """zf_width: the sequence of lanes stays, the narrow side never waits."""
 
+import random
+
 import cocotb
 import pytest
 
 from zynqfire.rtl_tb import simulator
-from zynqfire.rtl_tb.stream import check_stream_unit, pack, unpack
+from zynqfire.rtl_tb.stream import Bench, check_stream_unit, pack, unpack
+
+
+def frame(rng, count):
+    case = simulator.config()
+    return [[rng.getrandbits(case["LaneBits"] * case["InLanes"]) for _ in range(count)]]
+
+
+def model(words):
+    bits, lanes_in, lanes_out = (simulator.config()[k] for k in ("LaneBits", "InLanes", "OutLanes"))
+    lanes = [lane for word in words[0] for lane in unpack(word, lanes_in, bits)]
+    return [[pack(lanes[i : i + lanes_out], bits) for i in range(0, len(lanes), lanes_out)]]
 
 
 @cocotb.test()
 async def exact(dut):
     """Keep the lanes' order; take the exact cycles without stalls."""
     case = simulator.config()
-    bits, lanes_in, lanes_out = case["LaneBits"], case["InLanes"], case["OutLanes"]
+    lanes_in, lanes_out = case["InLanes"], case["OutLanes"]
     wide = max(lanes_in, lanes_out)
     per_frame = 3 * wide // lanes_in
 
-    def frame(rng):
-        return [[rng.getrandbits(bits * lanes_in) for _ in range(per_frame)]]
-
-    def model(words):
-        lanes = [lane for word in words[0] for lane in unpack(word, lanes_in, bits)]
-        return [[pack(lanes[i : i + lanes_out], bits) for i in range(0, len(lanes), lanes_out)]]
-
-    timing = await check_stream_unit(dut, frame, model)
+    timing = await check_stream_unit(dut, lambda rng: frame(rng, per_frame), model)
     words_in, words_out = range(len(timing.taken[0])), range(len(timing.emitted[0]))
     if lanes_in == lanes_out:
         taken, emitted = list(words_in), [t + 1 for t in words_out]
@@ -36,12 +42,26 @@ async def exact(dut):
     assert timing.emitted[0] == emitted
 
 
+@cocotb.test()
+async def slack(dut):
+    """Stall the wide side for all but one cycle of each word: the narrow side does not notice."""
+    case, rng = simulator.config(), random.Random(1)
+    lanes_in, lanes_out = case["InLanes"], case["OutLanes"]
+    words = frame(rng, 12 * max(lanes_in, lanes_out) // lanes_in)
+    bench = Bench(dut)
+    await bench.reset(2, rng)
+    patterns = (max(lanes_in // lanes_out, 1), max(lanes_out // lanes_in, 1))
+    await bench.play(words, model(words), patterns, rng)
+    narrow = bench.sources[0] if lanes_in < lanes_out else bench.sinks[0]
+    assert narrow.cycles == list(range(narrow.cycles[0], narrow.cycles[0] + len(narrow.cycles)))
+
+
 @pytest.mark.parametrize(
     ("bits", "lanes_in", "lanes_out"),
     [(4, 1, 4), (4, 4, 1), (3, 2, 6), (5, 6, 2), (1, 1, 2), (8, 3, 3), (7, 10, 1)],
 )
 def test_zf_width(bits, lanes_in, lanes_out):
-    """Run `exact`."""
+    """Run `exact` and `slack`."""
     parameters = {"LaneBits": bits, "InLanes": lanes_in, "OutLanes": lanes_out}
     built = simulator.build("zf_width", simulator.library("zf_width"), parameters)
     simulator.run(built, "zynqfire.rtl_tb.test_zf_width")
