@@ -6,6 +6,7 @@ is synthesized once, kept by content, and added up by layer.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -217,10 +218,11 @@ def _kept(key: str, make: Callable[[], Result]) -> tuple[Result, bool]:
         "levels": result.path.levels,
         "cells": result.path.cells,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".new", delete=False) as beside:
-        json.dump(data, beside)
-    os.replace(beside.name, file)
+    with contextlib.suppress(OSError):  # a place that cannot be written keeps nothing
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".new", delete=False) as beside:
+            json.dump(data, beside)
+        os.replace(beside.name, file)
     return result, False
 
 

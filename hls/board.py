@@ -25,6 +25,7 @@ class Board:
         The LUTs among them that can be RAM or shift registers.
     bram36, uram : int
         RAMB36, each of which can be two RAMB18, and URAM288.
+
     """
 
     name: str

@@ -12,8 +12,6 @@ from zynqfire.hls.compile import compile_model
 from zynqfire.model.config import load as load_network
 from zynqfire.model.export import export_untrained
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch's and hls4ml's
-
 SCRIPT = """
 read_verilog -lib +/xilinx/cells_sim.v
 {sources}

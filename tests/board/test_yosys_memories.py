@@ -27,6 +27,8 @@ LUTS = [
     *[(Kind.WINDOW, width, depth) for width, depth in ((8, 16), (20, 60), (32, 100), (7, 130))],
     *[(Kind.FIFO, width, depth) for width, depth in ((12, 2), (32, 16), (9, 65), (5, 66))],
 ]
+# What synth_xilinx does before it maps memories, the rest of the logic apart.
+BEFORE = "read_verilog -lib +/xilinx/cells_sim.v\nproc\nopt\nmemory -nomap\nopt_clean"
 
 
 def instance(name: str, kind: Kind, width: int, depth: int, block: int) -> tuple[str, list[str]]:
@@ -92,9 +94,8 @@ def inferred(shapes, block: int, folder: Path, flow: str) -> list[Counter]:
 @pytest.mark.parametrize("family", ["xc7", "xcup"])
 def test_block_ram_is_what_is_counted(family, tmp_path):
     """RAMB18 and RAMB36, each memory."""
-    run = f"synth_xilinx -family {family} -nodsp -noiopad -noclkbuf -run"
     drop = "setparam -set INIT 1'x t:$mem_v2 a:rom_style=block %i"  # minutes of conversion
-    flow = f"{run} begin:map_memory\n{drop}\n{run} map_memory:map_ffram"
+    flow = f"{BEFORE}\n{drop}\nsynth_xilinx -family {family} -run map_memory:map_ffram"
     shapes = BLOCK if family == "xc7" else BLOCK[::3]
     got, wanted = {}, {}
     for shape, cells in zip(shapes, inferred(shapes, 1, tmp_path, flow), strict=True):
@@ -112,8 +113,8 @@ def test_block_ram_is_what_is_counted(family, tmp_path):
 def test_contents_do_not_change_the_count(tmp_path):
     """The same with the contents left in."""
     shapes = [(Kind.WEIGHTS, 100, 300), (Kind.WEIGHTS, 12, 1100)]
-    run = "synth_xilinx -family xc7 -nodsp -noiopad -noclkbuf -run begin:map_ffram"
-    found = inferred(shapes, 1, tmp_path, run)
+    flow = f"{BEFORE}\nsynth_xilinx -family xc7 -run map_memory:map_ffram"
+    found = inferred(shapes, 1, tmp_path, flow)
     assert [(cells["RAMB18E1"], cells["RAMB36E1"]) for cells in found] == [(1, 1), (0, 1)]
 
 
