@@ -153,6 +153,10 @@ class Network(_Block):
         for name in self.config.activations():
             yield name, self.get_submodule(name.replace("/", ".") + "_relu")
 
+    def learned(self) -> list[nn.Parameter]:
+        """Return the parameters that training changes: all but the scales."""
+        return [value for name, value in self.named_parameters() if "_quant." not in name]
+
     def output_frac(self) -> int:
         """Return the fraction bits that hold every channel of conv10's exact result."""
         last = list(self.activations())[-1][1]

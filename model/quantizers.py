@@ -55,7 +55,7 @@ def convolution(
     inputs: int, outputs: int, kernel: int, stride: int, pad: int, bits: int, per_channel: bool
 ) -> QuantConv2d:
     """Return a convolution with quantized weights and a 32-bit bias on the accumulator's grid."""
-    layer = QuantConv2d(
+    return QuantConv2d(
         inputs,
         outputs,
         kernel,
@@ -66,15 +66,11 @@ def convolution(
         weight_bit_width=bits,
         bias_quant=Int32Bias,
     )
-    _exponent(layer).requires_grad_(False)
-    return layer
 
 
 def relu(bits: int) -> QuantReLU:
     """Return a ReLU with quantized result."""
-    layer = QuantReLU(act_quant=Activation, bit_width=bits, return_quant_tensor=True)
-    _exponent(layer).requires_grad_(False)
-    return layer
+    return QuantReLU(act_quant=Activation, bit_width=bits, return_quant_tensor=True)
 
 
 def pixels() -> QuantIdentity:
@@ -86,7 +82,7 @@ def calibrate_weights(layer: QuantConv2d) -> None:
     """Choose the weight scales of `layer` that leave the least squared error."""
     bits = int(layer.weight_quant.bit_width())
     weight = layer.weight.detach().double()
-    exponent = _exponent(layer).requires_grad_(False)  # merge_bn makes a new one
+    exponent = _exponent(layer)
     rows = weight.flatten(1) if exponent.ndim else weight.reshape(1, -1)
     top = (1 << (bits - 1)) - 1
     best = _best(rows, -top, top)

@@ -226,8 +226,7 @@ class _Training:
             self.network.calibrate_activations(tensor(self.dataset.train_images[some]))
             for name, value in self.network.named_buffers():
                 value.copy_(before[name])
-        learned = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(learned, lr=stage.rate)
+        self.optimizer = torch.optim.Adam(self.network.learned(), lr=stage.rate)
         if resumed:
             self.optimizer.load_state_dict(state["optimizer"])
 

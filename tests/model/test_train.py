@@ -59,13 +59,14 @@ def _same(one, two):
 
 def test_a_run_is_complete_and_learns(stripes, brief, tmp_path):
     lines = []
-    result = train(brief(), "stripes", tmp_path / "run", report=lines.append)
-    assert result["finished"] and result["epochs"] == 6
+    config = brief(**{"training.float_epochs": 8, "training.batch": 8})
+    result = train(config, "stripes", tmp_path / "run", report=lines.append)
+    assert result["finished"] and result["epochs"] == 12
     assert result["accuracy_float"] > 0.9 and result["accuracy_quantized"] > 0.9
     assert result["seconds"] > 0
     assert result["checkpoint"] == str(tmp_path / "run" / "checkpoint.pt")
     assert json.loads((tmp_path / "run" / "result.json").read_text()) == result
-    assert sum("epoch" in line for line in lines) == 6
+    assert sum("epoch" in line for line in lines) == 12
     network, pictures = load_run(tmp_path / "run")
     assert np.array_equal(pictures, stripes.test_images)
     outputs = integers(network, pictures)[0]
