@@ -103,7 +103,6 @@ class Bench:
                 wrapper.TOPLEVEL,
                 [*wrapper.SOURCES, *sources, testbench],
                 options=("--timing", "-Wno-fatal"),
-                fast=True,
                 waves=waves,
                 cache=os.environ.get(simulator.CACHE) or self.folder / "sim",
             )
