@@ -28,6 +28,7 @@ def compile_model(
     *,
     folding: Mapping[str, Any] | Path | str | None = None,
     interval: int | None = None,
+    must_fit: bool = True,
     report: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Write the build folder of an ONNX file for a board.
@@ -43,6 +44,8 @@ def compile_model(
         Layer to ``{"pe", "simd"}``, or a JSON file of that.
     interval : int, optional
         Cycles a frame to keep with the fewest multipliers; default is as fast as the board holds.
+    must_fit : bool
+        Refuse what does not fit; a budget wants to see it.
 
     Returns
     -------
@@ -64,7 +67,14 @@ def compile_model(
     golden = Path(onnx).with_suffix(".golden.npz")
     extra = {"golden.npz": golden.read_bytes()} if golden.is_file() else {}
     result = build(
-        network, board, Path(out), folding=folding, interval=interval, extra=extra, report=report
+        network,
+        board,
+        Path(out),
+        folding=folding,
+        interval=interval,
+        extra=extra,
+        must_fit=must_fit,
+        report=report,
     )
     return result | {"seconds": round(time.monotonic() - start, 3)}
 
@@ -77,6 +87,7 @@ def build(
     folding: Mapping[str, Any] | Path | str | None = None,
     interval: int | None = None,
     extra: Mapping[str, bytes] | None = None,
+    must_fit: bool = True,
     report: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Write the build folder of a lowered network and `extra` files; see `compile_model`."""
@@ -85,7 +96,8 @@ def build(
     folds = _folds(network, board, folding, interval)
     design = wire(network, folds)
     placed = place(design.memories, board)
-    _check(network, folds, placed, board)
+    if must_fit:
+        _check(network, folds, placed, board)
     facts = _facts(design, board, placed)
     say(f"writing {out}")
     emit.write(emit.emit(design, _by_instance(design, placed), facts) | (extra or {}), out)

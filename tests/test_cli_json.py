@@ -155,7 +155,7 @@ def test_simulate_refuses_other_inputs(zynqfire, compiled, folder, shape, kind, 
     assert code == 2 and sentence in answer["error"]
 
 
-def test_budget(zynqfire, compiled):
+def test_budget(zynqfire, compiled, folder):
     """Of a build and of a network the same; a network that is too large is a no."""
     code, of_build = zynqfire("budget", "build")
     assert code == 0 and set(of_build) >= BUDGET and of_build["fits"] is True
@@ -163,6 +163,14 @@ def test_budget(zynqfire, compiled):
     assert {row["kind"] for row in of_build["memories"]} <= {*("weights", "bias", "window", "fifo")}
     code, of_network = zynqfire("budget", "small.toml")
     assert code == 0 and of_network["used"] == of_build["used"]
+    large = ["--set", "fire2.squeeze=64", "--set", "fire2.expand3=2048", "--board", "zybo-z7-10"]
+    code, over = zynqfire("budget", "small.toml", *large)
+    assert code == 1 and over["fits"] is False
+    assert over["advice"].startswith("block RAM: ") and "\n" not in over["advice"]
+    assert over["used"]["bram36"] > over["available"]["bram36"] == 60
+    code, refusal = zynqfire("compile", "small.toml", "-o", "large", *large)
+    assert code == 2 and "zybo-z7-10" in refusal["error"]
+    assert not list(folder.glob("*large*"))
 
 
 def test_profile(zynqfire, model):
