@@ -9,11 +9,15 @@ from cocotb.triggers import RisingEdge
 from zynqfire.rtl_tb import cases
 from zynqfire.rtl_tb.cases import Case, Part
 
+
+def _case(count: int, start: int) -> Case:
+    ports = {"step_i": 1, "value_o": max(1, (count - 1).bit_length()), "last_o": 1}
+    return Case({"Count": count, "Start": start}, ports)
+
+
 CASES = {
-    f"count{n}": Case(
-        {"Count": n}, {"step_i": 1, "value_o": max(1, (n - 1).bit_length()), "last_o": 1}
-    )
-    for n in (1, 2, 3, 4, 5, 7, 8, 9)
+    f"count{count}_{start}": _case(count, start)
+    for count, start in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0), (5, 4), (7, 0), (8, 7), (9, 1))
 }
 
 
@@ -21,18 +25,18 @@ CASES = {
 @cocotb.parametrize(name=list(CASES))
 async def exact(dut, name):
     """Value and flag on every cycle, under random steps and resets."""
-    part, count = Part(dut, name), CASES[name].parameters["Count"]
+    part, (count, start) = Part(dut, name), CASES[name].parameters.values()
     Clock(part.clk_i, 4, "ns").start()
     part.drive(rst_i=1, step_i=1)
     await RisingEdge(part.clk_i)
-    value, seen = 0, set()
+    value, seen = start, set()
     for _ in range(60 * count):
         reset, step = random.random() < 0.02, random.random() < 0.7
         part.drive(rst_i=reset, step_i=step)
         await RisingEdge(part.clk_i)
         assert part.read("value_o", "last_o") == [value, value == count - 1]
         seen.add(value)
-        value = 0 if reset else (value + step) % count
+        value = start if reset else (value + step) % count
     assert len(seen) == count
 
 

@@ -41,9 +41,7 @@ def _rows(window: Window, spare: int) -> int:
 
 
 def _case(window: Window, spare: int) -> Case:
-    bits = {"x_i": window.out_w, "y_i": window.out_h}
-    ports = {port: max(1, (count - 1).bit_length()) for port, count in bits.items()}
-    flags = ("stored_i", "pixel_i", "last_x_i", "last_y_i", "ready_o", "room_o")
+    ports = dict.fromkeys(("stored_i", "pixel_i", "ready_o", "room_o"), 1)
     return Case(
         {
             "InH": window.in_h,
@@ -58,7 +56,7 @@ def _case(window: Window, spare: int) -> Case:
             "OutW": window.out_w,
             "Rows": _rows(window, spare),
         },
-        ports | dict.fromkeys(flags, 1),
+        ports,
     )
 
 
@@ -76,7 +74,7 @@ async def exact(dut, name):
     Clock(part.clk_i, 4, "ns").start()
     full = empty = 0
     for eager in ((1, 1), (1, 0.1), (0.1, 1), (0.6, 0.6), (1, 0.5), (0.5, 1)):
-        part.drive(rst_i=1, stored_i=1, pixel_i=1, x_i=0, y_i=0, last_x_i=0, last_y_i=0)
+        part.drive(rst_i=1, stored_i=1, pixel_i=1)
         await RisingEdge(part.clk_i)
         part.drive(rst_i=0)
         stored = read = 0
@@ -85,13 +83,10 @@ async def exact(dut, name):
             frame, pixel = divmod(read, outputs)
             ready = stored >= frame * inputs + need[pixel]
             room = stored - (frame * inputs + done[pixel]) < capacity
-            y, x = divmod(pixel, window.out_w)
-            part.drive(x_i=x, last_x_i=x == window.out_w - 1)
-            part.drive(y_i=y, last_y_i=y == window.out_h - 1)
             store, step = room and random.random() < eager[0], ready and random.random() < eager[1]
             part.drive(stored_i=store, pixel_i=step)
             await RisingEdge(part.clk_i)
-            assert part.read("ready_o", "room_o") == [ready, room], (y, x)
+            assert part.read("ready_o", "room_o") == [ready, room], (frame, pixel)
             assert ready or room, "locked up"
             full, empty = full + (not room), empty + (not ready)
             stored, read = stored + store, read + step

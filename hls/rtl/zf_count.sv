@@ -2,11 +2,12 @@
 //
 // zf_count: modulo counter with a registered flag for its last value.
 //
-// value' = (value + 1) mod Count on step_i; last_o = (value == Count - 1).
+// value' = (value + 1) mod Count on step_i; last_o = (value == Count - 1). Start after reset.
 // Latency: 1 cycle. Throughput: a step a cycle.
 
 module zf_count #(
     parameter int Count = 4,
+    parameter int Start = 0,
     localparam int Bits = (Count > 1) ? $clog2(Count) : 1
 ) (
     input  logic            clk_i,
@@ -16,7 +17,7 @@ module zf_count #(
     output logic            last_o
 );
 
-  initial if (Count < 1) $fatal(1, "%m: Count must be positive, not %0d", Count);
+  initial if (Start < 0 || Start >= Count) $fatal(1, "%m: Start %0d not below %0d", Start, Count);
 
   if (Count == 1) begin : g_one
     assign value_o = '0;
@@ -29,8 +30,8 @@ module zf_count #(
 
     always_ff @(posedge clk_i) begin
       if (rst_i) begin
-        value_q <= '0;
-        last_q  <= 1'b0;
+        value_q <= Bits'(Start);
+        last_q  <= (Start == Count - 1);
       end else if (step_i) begin
         value_q <= last_q ? '0 : value_q + 1'b1;
         last_q  <= (value_q == Bits'(Count - 2));

@@ -140,8 +140,8 @@ module zf_window #(
       .InH(InH), .InW(InW), .KernelH(KernelH), .KernelW(KernelW), .StrideH(StrideH),
       .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft), .OutH(OutH), .OutW(OutW), .Rows(Rows)
   ) u_credit (
-      .clk_i, .rst_i, .stored_i(stored), .pixel_i(step && end_pixel), .x_i(x), .y_i(y),
-      .last_x_i(last_x), .last_y_i(last_y), .ready_o(ready), .room_o(s_tready_o)
+      .clk_i, .rst_i, .stored_i(stored), .pixel_i(step && end_pixel), .ready_o(ready),
+      .room_o(s_tready_o)
   );
 
   logic [AddrBits-1:0] write_addr;
@@ -223,15 +223,27 @@ module zf_window #(
         && (Right / StrideW >= OutW - 1 || 32'(x) <= Right / StrideW);
   end
 
-  logic [Taps-1:0] in_map, in_map_q, in_map_qq;
+  logic [KernelH-1:0] row_inside_q;
+  logic [KernelW-1:0] column_inside_q;
+  logic [LineBits-1:0] line_q;
+  logic [ColumnBits-1:0] column_q;
+  logic [Taps-1:0] in_map_qq;
+  always_ff @(posedge clk_i) begin
+    row_inside_q    <= row_inside;
+    column_inside_q <= column_inside;
+    line_q          <= line;
+    column_q        <= column;
+  end
   for (genvar t = 0; t < Taps; t++) begin : g_inside
+    logic in_map;
     if (Serial) begin : g_serial
-      assign in_map[t] = row_inside[line] && column_inside[column];
+      assign in_map = row_inside_q[line_q] && column_inside_q[column_q];
     end else if (Full) begin : g_full
-      assign in_map[t] = row_inside[t/KernelW] && column_inside[t%KernelW];
+      assign in_map = row_inside_q[t/KernelW] && column_inside_q[t%KernelW];
     end else begin : g_column
-      assign in_map[t] = row_inside[t] && column_inside[column];
+      assign in_map = row_inside_q[t] && column_inside_q[column_q];
     end
+    always_ff @(posedge clk_i) in_map_qq[t] <= in_map;
   end
 
   // ---------------------------------------------------------------------------------- read words
@@ -246,11 +258,9 @@ module zf_window #(
       valid_qq  <= valid_q;
       m_valid_o <= valid_qq;
     end
-    last_q    <= end_product;
-    last_qq   <= last_q;
-    m_last_o  <= last_qq;
-    in_map_q  <= in_map;
-    in_map_qq <= in_map_q;
+    last_q   <= end_product;
+    last_qq  <= last_q;
+    m_last_o <= last_qq;
   end
   assign fetch_o = valid_q;
 
@@ -290,6 +300,6 @@ module zf_window #(
   end
 
   logic unused;
-  assign unused = ^{last_bank, top, line, column};
+  assign unused = ^{last_bank, top, line_q, column_q};
 
 endmodule

@@ -8,7 +8,8 @@
 //              + min(x*StrideW - PadLeft + KernelW, InW),
 // and once it comes up, no later window reads the input pixels before
 //   done(y, x) = y*StrideH >= PadTop ? (y*StrideH - PadTop)*InW + max(0, x*StrideW - PadLeft) : 0.
-// Between neighbouring pixels both grow by one of few constants; this unit adds them up.
+// Between neighbouring pixels both grow by one of few constants; this unit adds them up, and has
+// the next two ready in registers.
 //   ahead = stored - need of the current pixel;  ready_o = ahead >= 0
 //   spare = Rows*InW - (stored - done) - 1;      room_o = spare >= 0
 // Latency: 1 cycle. Throughput: a pixel in and a pixel out a cycle.
@@ -24,20 +25,14 @@ module zf_window_credit #(
     parameter int PadLeft = 1,
     parameter int OutH    = 4,
     parameter int OutW    = 4,
-    parameter int Rows    = 4,
-    localparam int XBits = (OutW > 1) ? $clog2(OutW) : 1,
-    localparam int YBits = (OutH > 1) ? $clog2(OutH) : 1
+    parameter int Rows    = 4
 ) (
-    input  logic             clk_i,
-    input  logic             rst_i,
-    input  logic             stored_i,   // an input pixel is complete
-    input  logic             pixel_i,    // the current output pixel (y, x) is read
-    input  logic [XBits-1:0] x_i,
-    input  logic [YBits-1:0] y_i,
-    input  logic             last_x_i,
-    input  logic             last_y_i,
-    output logic             ready_o,
-    output logic             room_o
+    input  logic clk_i,
+    input  logic rst_i,
+    input  logic stored_i,  // an input pixel is complete
+    input  logic pixel_i,   // the current output pixel is read
+    output logic ready_o,
+    output logic room_o
 );
 
   function automatic int least(input int a, input int b);
@@ -69,47 +64,64 @@ module zf_window_credit #(
   localparam int Bits = $clog2((Rows + KernelH + StrideH + 1) * InW + 1) + 2;
   typedef logic signed [Bits-1:0] count_t;
 
-  count_t need, done, ahead_q, spare_q;
-  logic signed [31:0] x, y;
-  assign x = $signed(32'(x_i));
-  assign y = $signed(32'(y_i));
-
-  always_comb begin
-    if (!last_x_i) begin
-      if (x < ClipX) need = count_t'(StrideW);
-      else if (x == ClipX) need = count_t'(InW - (ClipX * StrideW - PadLeft + KernelW));
-      else need = '0;
-    end else if (!last_y_i) begin
-      if (y < ClipY) need = count_t'(StrideH * InW + NeedX - NeedXEnd);
+  // How much need and done grow from pixel (y, x) to the one after it.
+  function automatic count_t more_need(input int y, input int x);
+    if (x != OutW - 1) begin
+      if (x < ClipX) more_need = count_t'(StrideW);
+      else if (x == ClipX) more_need = count_t'(InW - (ClipX * StrideW - PadLeft + KernelW));
+      else more_need = '0;
+    end else if (y != OutH - 1) begin
+      if (y < ClipY) more_need = count_t'(StrideH * InW + NeedX - NeedXEnd);
       else if (y == ClipY)
-        need = count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NeedX - NeedXEnd);
-      else need = count_t'(NeedX - NeedXEnd);
+        more_need =
+            count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NeedX - NeedXEnd);
+      else more_need = count_t'(NeedX - NeedXEnd);
     end else begin
-      need = count_t'((InH - NeedYEnd + NeedY) * InW - NeedXEnd + NeedX);
+      more_need = count_t'((InH - NeedYEnd + NeedY) * InW - NeedXEnd + NeedX);
     end
-  end
+  endfunction
 
-  always_comb begin
-    if (!last_x_i) begin
-      if (y < FreeY || x + 1 < FreeX) done = '0;
-      else if (x + 1 == FreeX) done = count_t'(FreeX * StrideW - PadLeft);
-      else done = count_t'(StrideW);
-    end else if (!last_y_i) begin
-      if (y + 1 < FreeY) done = '0;
-      else if (y + 1 == FreeY) done = count_t'((FreeY * StrideH - PadTop) * InW);
-      else done = count_t'(StrideH * InW - DoneXEnd);
+  function automatic count_t more_done(input int y, input int x);
+    if (x != OutW - 1) begin
+      if (y < FreeY || x + 1 < FreeX) more_done = '0;
+      else if (x + 1 == FreeX) more_done = count_t'(FreeX * StrideW - PadLeft);
+      else more_done = count_t'(StrideW);
+    end else if (y != OutH - 1) begin
+      if (y + 1 < FreeY) more_done = '0;
+      else if (y + 1 == FreeY) more_done = count_t'((FreeY * StrideH - PadTop) * InW);
+      else more_done = count_t'(StrideH * InW - DoneXEnd);
     end else begin
-      done = count_t'(InH * InW - DoneEnd);
+      more_done = count_t'(InH * InW - DoneEnd);
     end
-  end
+  endfunction
 
+  // The pixel after the current one.
+  localparam int XBits = (OutW > 1) ? $clog2(OutW) : 1;
+  localparam int YBits = (OutH > 1) ? $clog2(OutH) : 1;
+  logic [XBits-1:0] x;
+  logic [YBits-1:0] y;
+  logic last_x, unused_last;
+  zf_count #(.Count(OutW), .Start(OutW > 1 ? 1 : 0)) u_x (
+      .clk_i, .rst_i, .step_i(pixel_i), .value_o(x), .last_o(last_x)
+  );
+  zf_count #(.Count(OutH), .Start(OutW == 1 && OutH > 1 ? 1 : 0)) u_y (
+      .clk_i, .rst_i, .step_i(pixel_i && last_x), .value_o(y), .last_o(unused_last)
+  );
+
+  count_t need_q, done_q, ahead_q, spare_q;
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
+      need_q  <= more_need(0, 0);
+      done_q  <= more_done(0, 0);
       ahead_q <= count_t'(-(NeedY * InW + NeedX));
       spare_q <= count_t'(Rows * InW - 1);
     end else begin
-      ahead_q <= ahead_q - (pixel_i ? need : '0) + count_t'({1'b0, stored_i});
-      spare_q <= spare_q + (pixel_i ? done : '0) - count_t'({1'b0, stored_i});
+      if (pixel_i) begin
+        need_q <= more_need(int'(y), int'(x));
+        done_q <= more_done(int'(y), int'(x));
+      end
+      ahead_q <= ahead_q - (pixel_i ? need_q : '0) + count_t'({1'b0, stored_i});
+      spare_q <= spare_q + (pixel_i ? done_q : '0) - count_t'({1'b0, stored_i});
     end
   end
 
