@@ -11,7 +11,7 @@ like that instance alone. Each has its own clock, so the ones that wait cost not
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ class Case:
 
     parameters: Mapping[str, int | str]
     ports: Mapping[str, int]
+    reset: bool = True  # whether there is a rst_i
 
 
 class Part:
@@ -50,30 +51,40 @@ class Part:
         return [int(getattr(self, port).value) for port in ports]
 
 
-def build(module: str, cases: Mapping[str, Case]) -> simulator.Built:
-    """Build one simulator of `module` with the parameters of every case."""
+def build(
+    module: str, cases: Mapping[str, Case], public: Mapping[str, Sequence[str]] | None = None
+) -> simulator.Built:
+    """Build one simulator of `module` with the parameters of every case; see `simulator.build`."""
     top = f"{module}_cases"
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, f"{top}.sv")
         source.write_text(_text(top, module, cases))
-        return simulator.build(top, [*simulator.library(module), source])
+        return simulator.build(top, [*simulator.library(module), source], public=public)
 
 
 def run(
-    module: str, cases: Mapping[str, Case], folder: Path, files: Mapping[str, str] | None = None
+    module: str,
+    cases: Mapping[str, Case],
+    folder: Path,
+    files: Mapping[str, str] | None = None,
+    **options: object,
 ) -> None:
-    """Build `module` with every case and run its bench's cocotb tests with `files` in `folder`."""
+    """Build `module` with every case and run its bench's cocotb tests with `files` in `folder`.
+
+    `options` are those of `build`.
+    """
     for path, text in (files or {}).items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
-    simulator.run(build(module, cases), f"zynqfire.rtl_tb.test_{module}", cwd=folder)
+    built = build(module, cases, **options)
+    simulator.run(built, f"zynqfire.rtl_tb.test_{module}", cwd=folder)
 
 
 def _text(top: str, module: str, cases: Mapping[str, Case]) -> str:
     ports, instances = [], []
     for name, case in cases.items():
-        widths = {"clk_i": 1, "rst_i": 1, **case.ports}
+        widths = {"clk_i": 1, **({"rst_i": 1} if case.reset else {}), **case.ports}
         for port, width in widths.items():
             direction = "input" if port.endswith("_i") else "output"
             ports.append(f"  {direction} logic [{width}-1:0] {name}_{port}")

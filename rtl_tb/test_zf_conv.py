@@ -137,6 +137,7 @@ FAST = {
 }
 SETUPS = EXACT | FAST
 CASES = {name: setup.case(name) for name, setup in SETUPS.items()}
+QUICK = ("serial", "column", "full")
 
 
 def _model(setup: Setup, name: str):

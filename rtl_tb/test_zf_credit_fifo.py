@@ -18,6 +18,7 @@ CASES = {
     f"depth{depth}": Case({"Width": WIDTH, "Depth": depth}, PORTS)
     for depth in (2, 3, 4, 5, 8, 16, 17)
 }
+QUICK = ("depth2", "depth5")
 PATTERNS = ("never", "rare", "half", "heavy", "alternating", "bursts")
 
 

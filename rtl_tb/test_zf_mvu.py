@@ -84,6 +84,7 @@ SETUPS = {
     "wide": Setup(1, 25, 2, True, 5, words=7, groups=1),
 }
 CASES = {name: setup.case(name) for name, setup in SETUPS.items()}
+QUICK = ("pair", "odd", "least")
 FILES = {
     f"{name}.mem": hex_lines(setup.weights.reshape(setup.groups * setup.words, -1), setup.w_bits)
     for name, setup in SETUPS.items()

@@ -95,6 +95,7 @@ SETUPS = {
     ),
 }
 CASES = {name: setup.case(name) for name, setup in SETUPS.items()}
+QUICK = ("bias", "both", "left")
 FILES = {
     f"{name}.mem": hex_groups(
         [field for field in setup.fields if field[1]], setup.groups, setup.lanes

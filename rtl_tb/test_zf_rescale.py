@@ -54,6 +54,7 @@ SETUPS = {
     "finer": Setup(1, (4, 2, 3), QType(6, True, 2), QType(10, True, 4), -512, 511, (0, 1, 2)),
 }
 CASES = {name: setup.case(name) for name, setup in SETUPS.items()}
+QUICK = ("narrow", "aligned")
 
 
 @cocotb.test()

@@ -20,6 +20,7 @@ CASES = {
     f"ring{modulus}_{start}": _case(modulus, start)
     for modulus, start in ((1, 0), (2, 1), (3, 2), (4, 0), (5, 3), (8, 7), (37, 20))
 }
+QUICK = ("ring1_0", "ring4_0", "ring5_3")
 
 
 @cocotb.test()

@@ -9,9 +9,10 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from zynqfire.hls.memory import rom_files
-from zynqfire.rtl_tb import simulator
+from zynqfire.rtl_tb import cases, pieces, simulator
 
 FILE = "mem/words.mem"
+CUTS = pieces.cases({"addr_i": (True, False), "data_o": (False, True)})
 
 
 def contents(width: int, depth: int) -> list[int]:
@@ -39,6 +40,13 @@ async def exact(dut):
         asked.append(address)
 
 
+@cocotb.test()
+@cocotb.parametrize(name=list(CUTS))
+async def counted(dut, name):
+    """As many block RAMs, of the same sizes, as the memory budget says."""
+    pieces.check(dut, f"{name}.gen_block", *CUTS[name].parameters.values())
+
+
 @pytest.mark.parametrize(
     ("width", "depth", "block"),
     [
@@ -60,7 +68,14 @@ def test_zf_rom(width, depth, block, tmp_path):
         (tmp_path / path).write_text(part)
     parameters = {"Width": width, "Depth": depth, "Block": block, "InitFile": FILE}
     built = simulator.build("zf_rom", simulator.library("zf_rom"), parameters)
-    simulator.run(built, "zynqfire.rtl_tb.test_zf_rom", cwd=tmp_path)
+    bench = "zynqfire.rtl_tb.test_zf_rom"
+    simulator.run(built, bench, testcase="exact", cwd=tmp_path)
+
+
+def test_cut():
+    """Run `counted` for every case."""
+    built = cases.build("zf_rom", CUTS, {"zf_rom": pieces.PUBLIC})
+    simulator.run(built, "zynqfire.rtl_tb.test_zf_rom", testcase=[f"name={name}" for name in CUTS])
 
 
 def test_neither_lut_nor_block_is_fatal():

@@ -105,6 +105,7 @@ SETUPS = {
     "full_tall": Setup((6, 3, 2), (3, 1), Fold(1, 3, 2), (2, 1), (1, 0, 0, 0), steady=True),
 }
 CASES = {name: setup.case() for name, setup in SETUPS.items()}
+QUICK = ("serial", "column", "full")
 
 
 class Player:

@@ -61,6 +61,7 @@ def _case(window: Window, spare: int) -> Case:
 
 
 CASES = {name: _case(window, index % 3) for index, (name, window) in enumerate(WINDOWS.items())}
+QUICK = ("square", "strided", "upper_left")
 
 
 @cocotb.test()
