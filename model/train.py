@@ -86,7 +86,7 @@ def train(
     out = Path(out)
     stages = _stages(config, epochs, scratch)
     settings = {"data": str(data), "seed": seed, "stages": [[s.name, s.epochs] for s in stages]}
-    result = _open(config, out, settings)
+    result = _kept(config, out, settings)
     if result and result["finished"]:
         return result
     if report:
@@ -97,6 +97,7 @@ def train(
             f"network {config.name}: classes must be at least the {len(dataset.classes)} of data "
             f"set {dataset.name}, not {config.classes}"
         )
+    _start(config, out, settings)
     kept = np.arange(min(HELDOUT, len(dataset.test_images)))
     images, labels = dataset.test_images[kept], dataset.test_labels[kept]
     folder.write(
@@ -128,8 +129,8 @@ def _stages(config: NetworkConfig, epochs: int | None, scratch: bool) -> list[St
     return [stage for stage in stages if stage.epochs]
 
 
-def _open(config: NetworkConfig, out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """Make or check the folder `out`; return the result it holds."""
+def _kept(config: NetworkConfig, out: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Check the folder `out`, which need not exist yet; return the result it holds."""
     network, recorded = out / folder.NETWORK, out / folder.SETTINGS
     try:
         if recorded.is_file():
@@ -142,14 +143,22 @@ def _open(config: NetworkConfig, out: Path, settings: dict[str, Any]) -> dict[st
                     )
             if network.read_text() != config.to_json():
                 raise Refusal(f"run {out}: was started with another network than {config.name}")
-        else:
-            if out.is_dir() and any(out.iterdir()):
+        elif out.exists():
+            begun = {folder.NETWORK, f".{folder.NETWORK}.new", f".{folder.SETTINGS}.new"}
+            if {path.name for path in out.iterdir()} - begun:
                 raise Refusal(f"run {out}: must be a new, an empty or a run's folder")
-            out.mkdir(parents=True, exist_ok=True)
-            folder.write(network, lambda file: file.write(config.to_json().encode()))
-            folder.write_json(recorded, settings)
         result = out / folder.RESULT
         return folder.read_json(result) if result.is_file() else None
+    except OSError as error:
+        raise Refusal(f"run {out}: cannot be used ({error.strerror})") from None
+
+
+def _start(config: NetworkConfig, out: Path, settings: dict[str, Any]) -> None:
+    """Make the folder `out`, once everything that could be refused is known; settings last."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder.write(out / folder.NETWORK, lambda file: file.write(config.to_json().encode()))
+        folder.write_json(out / folder.SETTINGS, settings)
     except OSError as error:
         raise Refusal(f"run {out}: cannot be used ({error.strerror})") from None
 
