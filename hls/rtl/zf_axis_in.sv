@@ -3,7 +3,8 @@
 // zf_axis_in: bytes of an outer AXI4-Stream to codes.
 //
 //   m[l] = s[l] modulo 2**Bits, lane l in byte l
-// s_tlast_i is not looked at: after reset frames follow each other by their size.
+// s_tlast_i is not looked at: after reset frames follow each other by their size. Nothing is taken
+// in reset, so that a master that never waits loses nothing.
 // Latency: 1 cycle. Throughput: a word a cycle.
 
 module zf_axis_in #(
@@ -34,8 +35,10 @@ module zf_axis_in #(
     assign codes[l*Bits+:Bits] = s_tdata_i[l*8+:Bits];
   end
 
+  logic ready;
+  assign s_tready_o = ready && !rst_i;
   zf_stream_reg #(.Width(Lanes * Bits)) u_reg (
-      .clk_i, .rst_i, .s_tdata_i(codes), .s_tvalid_i, .s_tready_o, .m_tdata_o, .m_tvalid_o,
+      .clk_i, .rst_i, .s_tdata_i(codes), .s_tvalid_i, .s_tready_o(ready), .m_tdata_o, .m_tvalid_o,
       .m_tready_i
   );
 
