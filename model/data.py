@@ -19,7 +19,7 @@ from .. import Refusal
 
 SPLIT = 20160217  # seed of every split and colouring made here
 DIGITS_HELD_OUT = 360
-DIGITS_COLOURINGS = 2  # of every training digit
+DIGITS_COLOURINGS = 6  # of every training digit
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
