@@ -79,8 +79,8 @@ class Mutant:
 
     def __str__(self) -> str:
         """Return a patch."""
-        times = f" ({self.nth})" if self.nth > 1 else ""
-        return f"{self.module}{times}\n- {self.before_line}\n+ {self.after_line}"
+        which = f"@@ {self.nth} @@\n" if self.nth > 1 else ""
+        return f"{self.module}\n{which}- {self.before_line}\n+ {self.after_line}"
 
     def apply(self, text: str) -> str:
         """Return the mutated module."""
@@ -126,6 +126,19 @@ class _Module:
         while self.words[index] not in stops:
             index = self.partner[index] + 1 if self.words[index] in _OPEN else index + 1
         return index
+
+    def arm(self, index: int) -> int:
+        """Return what ends an arm of a ternary operator that begins at `index`."""
+        inner = 0
+        while True:
+            index = self.until(index, {"?", ":", ";", ",", *_CLOSE})
+            if self.words[index] == "?":
+                inner += 1
+            elif self.words[index] == ":" and inner:
+                inner -= 1
+            else:
+                return index
+            index += 1
 
     def _skip(self) -> None:
         words = self.words
@@ -203,10 +216,8 @@ def _changes(module: _Module) -> Iterator[tuple[int, int, str]]:
         elif word == "$signed" and words[index + 2 : index + 4] != ["{", "1'b0"]:
             yield *place, "$unsigned"
         elif word == "?":
-            colon = module.until(index, {":"})
-            for _ in range(words[index + 1 : colon].count("?")):
-                colon = module.until(colon + 1, {":"})
-            end = module.until(colon, {")", "]", "}", ";", ","})
+            colon = module.arm(index + 1)
+            end = module.arm(colon + 1)
             yield swap((index + 1, colon - 1), (colon + 1, end - 1))
         elif word == "{" and words[index - 1] != "'":
             comma, last = module.until(index + 1, {",", "}"}), module.partner[index]
