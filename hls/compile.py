@@ -95,6 +95,13 @@ def build(
     say("folding")
     folds = _folds(network, board, folding, interval)
     design = wire(network, folds)
+    cycles, what = design.bottleneck
+    if interval is not None and cycles > interval:
+        raise Refusal(
+            f"network {network.name}: the {what} needs {cycles} cycles a frame, more than the "
+            f"interval {interval}"
+        )
+    say(f"interval {cycles} cycles, set by the {what}")
     placed = place(design.memories, board)
     if must_fit:
         _check(network, folds, placed, board)

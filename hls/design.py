@@ -100,8 +100,15 @@ class Design:
     @property
     def interval(self) -> int:
         """Cycles between back-to-back frames: those of the slowest unit or stream."""
-        units = max(instance.cycles for instance in self.instances)
-        return max(units, *(stream.beats for stream in self.streams))
+        return self.bottleneck[0]
+
+    @property
+    def bottleneck(self) -> tuple[int, str]:
+        """The interval and what sets it; a layer before a stream of the same cycles."""
+        units = [(i.cycles, f"layer {i.layer}") for i in self.instances if i.module == "zf_conv"]
+        others = [(i.cycles, f"{i.module} of {i.layer}") for i in self.instances]
+        streams = [(stream.beats, f"stream {stream.name}") for stream in self.streams]
+        return max(units + others + streams, key=lambda found: found[0])
 
     @property
     def utilization(self) -> float:

@@ -71,7 +71,9 @@ def test_old_build_stays_when_the_new_one_cannot_be_written(tmp_path, monkeypatc
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    with pytest.raises(Refusal, match=r"build folder .* cannot be written: No space left on device"):
+    with pytest.raises(
+        Refusal, match=r"build folder .* cannot be written: No space left on device"
+    ):
         build(tmp_path / "b", seed=3)
     monkeypatch.undo()
     assert contents(tmp_path / "b") == before
@@ -101,6 +103,14 @@ def test_network_too_large_for_the_board_is_refused(tmp_path):
     with pytest.raises(Refusal, match=r"must fit zybo-z7-10's 17600 LUTs, it needs about \d+"):
         hls_compile.build(random_network(4), load("zybo-z7-10"), tmp_path / "b", folding=folds)
     assert not (tmp_path / "b").exists()
+
+
+def test_interval_that_a_stream_cannot_keep_is_refused(tmp_path):
+    """Codes leave one a beat, which no folding makes shorter."""
+    network = random_network(3)
+    least = network.output.output.elements
+    with pytest.raises(Refusal, match=rf"needs {least} cycles a frame, more than the interval"):
+        hls_compile.build(network, load("zcu102"), tmp_path / "b", interval=least - 1)
 
 
 def test_folding_file_that_is_none_is_refused(tmp_path):

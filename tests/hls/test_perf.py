@@ -24,4 +24,6 @@ def test_latency_of_one_convolution_is_counted_from_beat_to_beat():
 
 
 def test_interval_is_that_of_the_slowest_stream():
-    assert lone(4, Fold(4, 1, 2)).interval == 64  # codes leave one a beat
+    # codes leave one a beat, whatever the multipliers could do
+    assert lone(4, Fold(4, 1, 2)).bottleneck == (64, "zf_width of output")
+    assert lone(4, Fold(1, 1, 1)).bottleneck == (128, "layer c")
