@@ -187,7 +187,7 @@ class Network(_Block):
         """
 
         def choose(relu: Any, _: list[Any], values: list[torch.Tensor]) -> list[torch.Tensor]:
-            quantizers.calibrate_activation(relu, torch.cat([v.flatten() for v in values]))
+            quantizers.calibrate_activation(relu, values)
             return values
 
         self.features(x, choose)

@@ -6,6 +6,8 @@ checkpoint then holds everything, and a scale never jumps in the middle of a sta
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -20,6 +22,7 @@ from ._brevitas import (
     Uint8ActPerTensorFixedPoint,
 )
 
+CLAMPED = 0.001  # of the positive values, at least
 PIXEL_FRAC = 8  # a pixel p has the value p * 2**-8
 
 
@@ -89,11 +92,21 @@ def calibrate_weights(layer: QuantConv2d) -> None:
     exponent.data.copy_((best + bits - 1).reshape(exponent.shape).to(exponent.dtype))
 
 
-def calibrate_activation(layer: QuantReLU, values: torch.Tensor) -> None:
-    """Choose the scale of `layer` with the least squared error over `values`, inputs to it."""
-    bits = int(layer.act_quant.bit_width())
-    rows = values.detach().double().relu().reshape(1, -1)
-    set_activation(layer, int(_best(rows, 0, (1 << bits) - 1)))
+def calibrate_activation(layer: QuantReLU, branches: list[torch.Tensor]) -> None:
+    """Choose the scale of `layer` with the least squared error over its inputs `branches`.
+
+    In every branch at least one positive value in a thousand is made to clamp, so that the clamp
+    is at work wherever the network is compared with its hardware.
+    """
+    high = (1 << int(layer.act_quant.bit_width())) - 1
+    passed = [values.detach().double().flatten().relu() for values in branches]
+    exponent = int(_best(torch.cat(passed)[None], 0, high))
+    for values in passed:
+        if (positive := values[values > 0]).numel():
+            rank = max(1, math.ceil(positive.numel() * (1 - CLAMPED)))
+            top = positive.kthvalue(rank).values.item()
+            exponent = min(exponent, math.ceil(math.log2(top / (high + 0.5))) - 1)
+    set_activation(layer, exponent)
 
 
 def set_activation(layer: QuantReLU, log2_scale: int) -> None:

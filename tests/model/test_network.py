@@ -1,0 +1,100 @@
+"""The PyTorch form: merging, calibration, bypass, dropout."""
+
+import numpy as np
+import pytest
+import torch
+
+from zynqfire.model.exact import tensor
+from zynqfire.model.live import live, noise
+from zynqfire.model.network import Network
+
+
+def _pixels(count=16):
+    return noise(np.random.default_rng(0), count, (8, 8))
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_merging_changes_no_logit_but_by_the_new_weight_codes(tiny, quantized):
+    torch.manual_seed(0)
+    network = Network(tiny(per_channel=True, weight_bits=8), quantized, normalized=True)
+    x = tensor(_pixels(32))
+    if quantized:
+        network.calibrate_weights()
+        network.calibrate_activations(x)
+    network.train()
+    for _ in range(60):  # until the running statistics have settled
+        network(x)
+    network.eval()
+    with torch.no_grad():
+        before = network(x)
+        network.merge()
+        after = network(x)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    if quantized:
+        # Same codes of the weights up to rounding: strongly correlated, not equal.
+        assert torch.corrcoef(torch.stack([before.flatten(), after.flatten()]))[0, 1] > 0.95
+    else:
+        assert torch.allclose(before, after, atol=1e-4)
+
+
+@pytest.mark.parametrize("change", [{}, {"activation_bits": 2}, {"activation_bits": 8}])
+def test_calibration_leaves_every_branch_clamping(tiny, change):
+    torch.manual_seed(1)
+    network = Network(tiny(**change), quantized=True, normalized=False)
+    network.calibrate_weights()
+    network.eval()
+    network.calibrate_activations(tensor(_pixels(64)))
+    entries = live(network, _pixels(64))
+    assert all(entry["clamped"] > 0 for entry in entries)
+    names = [f"fire{n}/{part}" for n in (2, 3) for part in ("squeeze", "expand1", "expand3")]
+    assert [entry["name"] for entry in entries] == ["conv1", *names, "fire3/bypass"]
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_weights_are_narrow_integers_at_powers_of_two(tiny, bits, per_channel):
+    network = Network(tiny(weight_bits=bits, per_channel=per_channel))
+    network.calibrate_weights()
+    for _, layer in network.convolutions():
+        quantized = layer.quant_weight()
+        scale = quantized.scale.flatten()
+        assert len(scale) == (layer.out_channels if per_channel else 1)
+        assert torch.equal(scale.log2(), scale.log2().round())
+        codes = quantized.value / quantized.scale
+        assert torch.equal(codes, codes.round())
+        assert codes.abs().max() <= 2 ** (bits - 1) - 1
+
+
+def test_bits_by_layer(tiny):
+    network = Network(
+        tiny(**{"layers.conv1.weight_bits": 8, "layers.fire2/expand.activation_bits": 6})
+    )
+    assert network.conv1.weight_quant.bit_width() == 8
+    assert network.fire2.squeeze.weight_quant.bit_width() == 4
+    assert network.fire2.expand_relu.act_quant.bit_width() == 6
+    assert network.fire3.expand_relu.act_quant.bit_width() == 4
+
+
+def test_a_bypass_adds_the_module_s_input(tiny):
+    torch.manual_seed(0)
+    network = Network(tiny(), quantized=False).eval()
+    module = network.fire3
+    x = torch.rand(1, 16, 4, 4)
+    with torch.no_grad():
+        y = module(x)
+        module.bypass = False
+        assert torch.equal(y, x + module(x))
+
+
+def test_dropout_works_in_training_only(tiny):
+    torch.manual_seed(0)
+    for quantized in (False, True):
+        network = Network(tiny(dropout=0.5), quantized)
+        x = tensor(_pixels(2))
+        if quantized:
+            network.calibrate_weights()
+            network.calibrate_activations(x)
+        network.eval()
+        assert torch.equal(network(x), network(x))
+        network.train()
+        assert not torch.equal(network(x), network(x))
