@@ -69,7 +69,7 @@ class Subcommand(click.Command):
         """Write the example and the make target below the options."""
         rows = [("Example", self.example)]
         if self.make:
-            rows.append(("Same", self.make))
+            rows.append(("Make target", self.make))
         formatter.write_paragraph()
         for title, line in rows:
             formatter.write(f"{title}: {line}\n")

@@ -96,7 +96,7 @@ def test_every_subcommand_is_documented(name):
         text = command.get_help(context)
     assert f"Example: {command.example}" in text
     if command.make:
-        assert command.make.split()[1] in TARGETS and f"Same: {command.make}" in text
+        assert command.make.split()[1] in TARGETS and f"Make target: {command.make}" in text
 
 
 def test_supported_operators_are_documented():
