@@ -242,7 +242,7 @@ def budget(build: str, board: str | None, overrides: tuple[str, ...]) -> Answer:
 def synth(build: Path, tool: str) -> Answer:
     """Synthesize a build.
 
-    Resources and logic levels; with Vivado, timing and the bitstream too.
+    Resources by layer and the longest path in logic levels. Vivado is refused in this version.
     """
     from .board.synth import synth as run_synthesis
 
