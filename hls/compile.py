@@ -18,7 +18,7 @@ from .passes.folding import for_interval, from_file, layer_cycles, widest
 from .passes.wiring import wire
 from .resources import network_luts
 
-LUT_SHARE = 0.7  # of the board's LUTs that a folding may take: the rest is memory and routing
+LUT_SHARE = 0.75  # of the board's LUTs that a folding may take: the rest is memory and routing
 
 
 def compile_model(
@@ -164,10 +164,11 @@ def _over(placed: Sequence[Placed], board: Board) -> str:
 def _check(
     network: Network, folds: dict[str, Fold], placed: Sequence[Placed], board: Board
 ) -> None:
-    luts = network_luts(network, folds)
+    memory = total(placed)
+    luts = network_luts(network, folds) + memory.lut + memory.lutram
     if luts > board.lut:
         raise Refusal(
-            f"network {network.name}: logic must fit {board.name}'s {board.lut} LUTs, "
+            f"network {network.name}: must fit {board.name}'s {board.lut} LUTs, "
             f"it needs about {luts:.0f}"
         )
     over = _over(placed, board)

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from .ir import Conv, Fold, Network
 
-BASE = 150  # sequencing, credits and FIFO of one layer
-LANE = 60  # accumulator and requantizer of one output lane
+BASE = 160  # sequencing, credits and FIFO of one layer
+LANE = 80  # accumulator and requantizer of one output lane
+SELECT = 2.5  # selection of one bit among the rows, where several taps are read at once
 
 
 def product_luts(weight_bits: int, activation_bits: int) -> float:
     """Return the LUTs of one product and its share of the adder tree."""
-    return 1.1 * weight_bits * activation_bits + 8
+    return 0.8 * weight_bits * activation_bits + 16.5
 
 
 def conv_luts(conv: Conv, fold: Fold, activation_bits: int) -> float:
     """Return the LUTs of a convolution unit, block RAM and LUT memory apart."""
-    window = fold.simd * activation_bits
     products = fold.multipliers * product_luts(conv.weight_bits, activation_bits)
-    return BASE + window + fold.pe * LANE + products
+    window = SELECT * fold.simd * activation_bits if fold.taps > 1 else 0
+    return BASE + fold.pe * LANE + window + products
 
 
 def network_luts(network: Network, folds: dict[str, Fold]) -> float:
