@@ -53,6 +53,12 @@ class Setup:
         least = (up * lo + down * hi).sum((1, 3)).min()
         return max(int(most).bit_length(), int(-least - 1).bit_length()) + 1
 
+    @property
+    def joins(self) -> int:
+        """Cycles that put the slices of a product together."""
+        slices = -(-self.a_bits // (2 if self.w_bits > 4 else 4))
+        return (slices - 1).bit_length()
+
     def case(self, name: str) -> Case:
         """Return its parameters and ports."""
         acc_bits = self.acc_bits or self.width
@@ -82,6 +88,10 @@ SETUPS = {
     "bits": Setup(2, 3, 2, False, 2, words=2, groups=2, acc_bits=30, block=1),
     "nine": Setup(4, 9, 4, False, 4, words=1, groups=4),
     "wide": Setup(1, 25, 2, True, 5, words=7, groups=1),
+    "sliced": Setup(2, 3, 6, True, 4, words=3, groups=1),
+    "sliced_up": Setup(2, 1, 7, False, 3, words=2, groups=2),
+    "sliced_thin": Setup(1, 2, 5, True, 6, words=2, groups=1),
+    "sliced_odd": Setup(2, 2, 3, False, 7, words=1, groups=2),
 }
 CASES = {name: setup.case(name) for name, setup in SETUPS.items()}
 QUICK = ("pair", "odd", "least")
@@ -98,7 +108,7 @@ async def exact(dut, name):
     part, setup = Part(dut, name), SETUPS[name]
     acc_bits = CASES[name].parameters["AccBits"]
     edge = RisingEdge(part.clk_i)
-    latency = 2 + (setup.simd - 1).bit_length()
+    latency = 2 + setup.joins + (setup.simd - 1).bit_length()
     lo, hi = setup.range
     Clock(part.clk_i, 4, "ns").start()
     for gaps in (0, 0.1, 0.7, 0):

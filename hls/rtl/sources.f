@@ -5,6 +5,7 @@ zf_fifo.sv
 zf_count.sv
 zf_ring.sv
 zf_window_credit.sv
+zf_window_walk.sv
 zf_window.sv
 zf_mvu.sv
 zf_requantize.sv

@@ -7,8 +7,12 @@
 // exactly. The ROM holds Words*Groups words in the order in which zf_window reads (weight order of
 // hls/ir.py) and starts over after the last, once a pixel.
 //
+// Products are made of LUTs: activations are cut into slices, narrow enough for one cycle each, and
+// the adder tree puts the slices together before it adds up the lanes.
+//
 // A ROM word arrives two cycles after fetch_i; the activations of s_valid_i must come just then.
-// Latency: 2 + ceil(log2 Simd) cycles from the product's last word; m_fetch_o is 2 cycles ahead.
+// Latency: 2 + ceil(log2 Slices) + ceil(log2 Simd) cycles from the product's last word; m_fetch_o is
+// 2 cycles ahead. Slices is 1 up to 4 bits of weight and activation; see its definition.
 // Throughput: a word a cycle, no stall: the reader of the results must have room (zf_conv's credit).
 
 module zf_mvu #(
@@ -34,8 +38,10 @@ module zf_mvu #(
     output logic [Pe*AccBits-1:0] m_data_o
 );
 
-  localparam int Levels = (Simd > 1) ? $clog2(Simd) : 0;
-  localparam int ProductBits = WBits + ABits + (ASigned ? 0 : 1);
+  localparam int Slice = (WBits > 4) ? 2 : 4;  // bits of an activation
+  localparam int Slices = (ABits <= Slice) ? 1 : (ABits <= 2 * Slice) ? 2 : 4;
+  localparam int Joins = $clog2(Slices);  // levels of the tree that put slices together
+  localparam int Levels = Joins + ((Simd > 1) ? $clog2(Simd) : 0);
   localparam int Depth = Words * Groups;
   localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1;
 
@@ -51,36 +57,77 @@ module zf_mvu #(
   );
 
   // ------------------------------------------------------------------------------------ products
-  // Level 0 registers the products, level n the sums of 2**n of them.
+  // Level 0 registers each slice's product, level n the sums of 2**n of them.
   function automatic int lanes(input int level);
-    lanes = (Simd + (1 << level) - 1) >> level;
+    lanes = (level < Joins) ? Simd * (Slices >> level)
+                            : (Simd + (1 << (level - Joins)) - 1) >> (level - Joins);
+  endfunction
+
+  function automatic int width(input int level);
+    width = (level >= Joins) ? WBits + ABits + level - Joins
+          : (Slice << level) < ABits ? WBits + (Slice << level) : WBits + ABits;
+  endfunction
+
+  // w times a digit of two bits, whose upper bit counts -2 if is_signed. Bit by bit instead of by an
+  // adder, so that each bit is one LUT where w has no more than four.
+  function automatic logic signed [WBits+1:0] times(input logic [WBits-1:0] w,
+                                                    input logic [1:0] digit, input bit is_signed);
+    logic [WBits+2:0] twice;
+    logic one, two, carry;
+    twice = (WBits + 3)'($signed({w, 1'b0}));
+    carry = is_signed;
+    for (int b = 0; b < WBits + 2; b++) begin
+      one = twice[b+1] & digit[0];
+      two = (twice[b] & digit[1]) ^ is_signed;
+      times[b] = one ^ two ^ carry;
+      carry = (one & two) | (one & carry) | (two & carry);
+    end
   endfunction
 
   for (genvar n = 0; n <= Levels; n++) begin : g_level
-    localparam int Bits = ProductBits + n;
+    localparam int Bits = width(n);
     localparam int Lanes = lanes(n);
     logic [Pe*Lanes*Bits-1:0] sum_q;
     if (n == 0) begin : g_product
-      always_ff @(posedge clk_i) begin
-        for (int p = 0; p < Pe; p++) begin
-          for (int l = 0; l < Simd; l++) begin
-            sum_q[(p*Simd+l)*Bits+:Bits] <= Bits'($signed(weights[(p*Simd+l)*WBits+:WBits]))
-                * Bits'($signed({ASigned && s_data_i[l*ABits+ABits-1], s_data_i[l*ABits+:ABits]}));
+      for (genvar p = 0; p < Pe; p++) begin : g_pe
+        for (genvar l = 0; l < Simd; l++) begin : g_lane
+          logic [WBits-1:0] w;
+          logic [Slice*Slices-1:0] a;
+          assign w = weights[(p*Simd+l)*WBits+:WBits];
+          assign a = (Slice * Slices)'(
+              $signed({ASigned && s_data_i[l*ABits+ABits-1], s_data_i[l*ABits+:ABits]}));
+          for (genvar s = 0; s < Slices; s++) begin : g_slice
+            localparam bit Signed = ASigned && (s == Slices - 1);
+            localparam int At = ((p * Simd + l) * Slices + s) * Bits;
+            if (Slice == 2) begin : g_two
+              always_ff @(posedge clk_i) begin
+                sum_q[At+:Bits] <= Signed
+                    ? (a[2*s] ? Bits'($signed(w)) : '0) - (a[2*s+1] ? Bits'($signed({w, 1'b0})) : '0)
+                    : (a[2*s] ? Bits'($signed(w)) : '0) + (a[2*s+1] ? Bits'($signed({w, 1'b0})) : '0);
+              end
+            end else begin : g_four
+              always_ff @(posedge clk_i) begin
+                sum_q[At+:Bits] <= Bits'(times(w, a[4*s+:2], 1'b0))
+                    + Bits'($signed({times(w, a[4*s+2+:2], Signed), 2'b00}));
+              end
+            end
           end
         end
       end
     end else begin : g_sum
       localparam int Before = lanes(n - 1);
+      localparam int Narrow = width(n - 1);
+      localparam int Shift = (n <= Joins) ? Slice << (n - 1) : 0;  // of a pair's upper slice
       always_ff @(posedge clk_i) begin
         for (int p = 0; p < Pe; p++) begin
           for (int l = 0; l < Lanes; l++) begin
             if (2 * l + 1 < Before)
               sum_q[(p*Lanes+l)*Bits+:Bits] <=
-                  Bits'($signed(g_level[n-1].sum_q[(p*Before+2*l)*(Bits-1)+:Bits-1]))
-                + Bits'($signed(g_level[n-1].sum_q[(p*Before+2*l+1)*(Bits-1)+:Bits-1]));
+                  Bits'($signed(g_level[n-1].sum_q[(p*Before+2*l)*Narrow+:Narrow]))
+                + (Bits'($signed(g_level[n-1].sum_q[(p*Before+2*l+1)*Narrow+:Narrow])) << Shift);
             else
               sum_q[(p*Lanes+l)*Bits+:Bits] <=
-                  Bits'($signed(g_level[n-1].sum_q[(p*Before+2*l)*(Bits-1)+:Bits-1]));
+                  Bits'($signed(g_level[n-1].sum_q[(p*Before+2*l)*Narrow+:Narrow]));
           end
         end
       end
@@ -88,7 +135,7 @@ module zf_mvu #(
   end
 
   // -------------------------------------------------------------------------------- accumulators
-  localparam int SumBits = ProductBits + Levels;
+  localparam int SumBits = width(Levels);
   logic [Levels:0] valid_q, last_q;
   logic first_q;
 

@@ -36,7 +36,8 @@ module zf_requantize #(
   localparam int Left = (ShiftMin < 0) ? -ShiftMin : 0;  // all channels move left by this first
   localparam int Least = ShiftMin + Left;
   localparam int WordBits = BiasBits + ShiftBits;
-  localparam int SumBits = ((InBits > BiasBits) ? InBits : BiasBits) + 2;
+  localparam int SumBits = (InSigned ? 0 : 1)
+      + ((BiasBits == 0) ? InBits : (InBits > BiasBits) ? InBits + 1 : BiasBits + 1);
   localparam int WideBits = SumBits + Left;
   localparam int AddrBits = (Groups > 1) ? $clog2(Groups) : 1;
   localparam logic signed [63:0] Lowest = 64'(Lo);  // Lo and Hi have the width of their constant

@@ -61,62 +61,31 @@ module zf_window #(
   localparam int BankBits = (Rows > 1) ? $clog2(Rows) : 1;
 
   initial begin
-    if (Channels % Lanes != 0)
-      $fatal(1, "%m: Lanes %0d must divide Channels %0d", Lanes, Channels);
+    if (Channels % Lanes != 0) $fatal(1, "%m: Lanes %0d must divide %0d", Lanes, Channels);
     if (!Serial && !Full && Taps != KernelH)
       $fatal(1, "%m: Taps must be 1, KernelH or KernelH*KernelW, not %0d", Taps);
-    if (!Serial && Rows < KernelH)
-      $fatal(1, "%m: Rows %0d must hold the kernel's %0d", Rows, KernelH);
+    if (!Serial && Rows < KernelH) $fatal(1, "%m: Rows %0d must be %0d or more", Rows, KernelH);
   end
 
   function automatic int wrap(input int value, input int modulus);
     wrap = ((value % modulus) + modulus) % modulus;
   endfunction
 
-  // ------------------------------------------------------------------------------- word counters
+  // --------------------------------------------------------------------------------------- words
   localparam int Columns = Full ? 1 : KernelW;  // of a run of consecutive addresses
   localparam int Lines = Serial ? KernelH : 1;  // runs of a product
-  localparam int XBits = (OutW > 1) ? $clog2(OutW) : 1;
-  localparam int YBits = (OutH > 1) ? $clog2(OutH) : 1;
-  localparam int ColumnBits = (Columns > 1) ? $clog2(Columns) : 1;
-  localparam int LineBits = (Lines > 1) ? $clog2(Lines) : 1;
-  localparam int DeepBits = (Deep > 1) ? $clog2(Deep) : 1;
-  localparam int GroupBits = (Groups > 1) ? $clog2(Groups) : 1;
 
   logic step, first_q, ready;
-  logic last_deep, last_column, last_line, last_group, last_x, last_y;
   logic end_run, end_product, end_pixel, end_row, end_frame;
-  logic [DeepBits-1:0] unused_deep;
-  logic [GroupBits-1:0] unused_group;
-  logic [ColumnBits-1:0] column;
-  logic [LineBits-1:0] line;
-  logic [XBits-1:0] x;
-  logic [YBits-1:0] y;
-
-  zf_count #(.Count(Deep)) u_deep (
-      .clk_i, .rst_i, .step_i(step), .value_o(unused_deep), .last_o(last_deep)
+  logic [Taps-1:0] in_map;  // of the current word's taps
+  zf_window_walk #(
+      .InH(InH), .InW(InW), .KernelH(KernelH), .KernelW(KernelW), .StrideH(StrideH),
+      .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft), .OutH(OutH), .OutW(OutW), .Taps(Taps),
+      .Deep(Deep), .Columns(Columns), .Lines(Lines), .Groups(Groups)
+  ) u_walk (
+      .clk_i, .rst_i, .step_i(step), .end_run_o(end_run), .end_product_o(end_product),
+      .end_pixel_o(end_pixel), .end_row_o(end_row), .end_frame_o(end_frame), .inside_o(in_map)
   );
-  zf_count #(.Count(Columns)) u_column (
-      .clk_i, .rst_i, .step_i(step && last_deep), .value_o(column), .last_o(last_column)
-  );
-  zf_count #(.Count(Lines)) u_line (
-      .clk_i, .rst_i, .step_i(step && end_run), .value_o(line), .last_o(last_line)
-  );
-  zf_count #(.Count(Groups)) u_group (
-      .clk_i, .rst_i, .step_i(step && end_product), .value_o(unused_group), .last_o(last_group)
-  );
-  zf_count #(.Count(OutW)) u_x (
-      .clk_i, .rst_i, .step_i(step && end_pixel), .value_o(x), .last_o(last_x)
-  );
-  zf_count #(.Count(OutH)) u_y (
-      .clk_i, .rst_i, .step_i(step && end_row), .value_o(y), .last_o(last_y)
-  );
-
-  assign end_run     = last_deep && last_column;
-  assign end_product = end_run && last_line;
-  assign end_pixel   = end_product && last_group;
-  assign end_row     = end_pixel && last_x;
-  assign end_frame   = end_row && last_y;
 
   // Only the first word of a product waits; the rest of its window is stored by then.
   assign step   = !first_q || (ready && go_i);
@@ -128,8 +97,8 @@ module zf_window #(
   end
 
   // ------------------------------------------------------------------------------------- storage
-  logic store, stored, last_stored;
-  logic [DeepBits-1:0] unused_stored;
+  logic store, stored, last_stored, last_addr, last_bank;
+  logic [((Deep > 1) ? $clog2(Deep) : 1)-1:0] unused_stored;
   assign store  = s_tvalid_i && s_tready_o;
   assign stored = store && last_stored;
   zf_count #(.Count(Deep)) u_stored (
@@ -145,7 +114,6 @@ module zf_window #(
   );
 
   logic [AddrBits-1:0] write_addr;
-  logic last_addr, last_bank;
   logic [((Banks > 1) ? $clog2(Banks) : 1)-1:0] write_bank;
   zf_count #(.Count(BankDepth)) u_write (
       .clk_i, .rst_i, .step_i(store), .value_o(write_addr), .last_o(last_addr)
@@ -201,50 +169,21 @@ module zf_window #(
   logic [BankBits-1:0] top;
   zf_ring #(.Modulus(Rows), .Start(wrap(-PadTop, Rows))) u_top (
       .clk_i, .rst_i, .step_i(step && end_row),
-      .move_i(last_y ? BankBits'(TopFrame) : BankBits'(TopRow)),
-      .back_i(last_y ? (BankBits + 1)'(TopFrame - Rows) : (BankBits + 1)'(TopRow - Rows)),
+      .move_i(end_frame ? BankBits'(TopFrame) : BankBits'(TopRow)),
+      .back_i(end_frame ? (BankBits + 1)'(TopFrame - Rows) : (BankBits + 1)'(TopRow - Rows)),
       .value_o(top)
   );
 
-  // ------------------------------------------------------------------------------------- padding
-  // Output rows at which window row k lies inside the map, and likewise for columns.
-  logic [KernelH-1:0] row_inside;
-  logic [KernelW-1:0] column_inside;
-  for (genvar k = 0; k < KernelH; k++) begin : g_row_inside
-    localparam int First = (PadTop > k) ? (PadTop - k + StrideH - 1) / StrideH : 0;
-    localparam int Below = InH - 1 + PadTop - k;  // negative: never inside
-    assign row_inside[k] = Below >= 0 && (First == 0 || 32'(y) >= First)
-        && (Below / StrideH >= OutH - 1 || 32'(y) <= Below / StrideH);
-  end
-  for (genvar k = 0; k < KernelW; k++) begin : g_column_inside
-    localparam int First = (PadLeft > k) ? (PadLeft - k + StrideW - 1) / StrideW : 0;
-    localparam int Right = InW - 1 + PadLeft - k;
-    assign column_inside[k] = Right >= 0 && (First == 0 || 32'(x) >= First)
-        && (Right / StrideW >= OutW - 1 || 32'(x) <= Right / StrideW);
-  end
-
-  logic [KernelH-1:0] row_inside_q;
-  logic [KernelW-1:0] column_inside_q;
-  logic [LineBits-1:0] line_q;
-  logic [ColumnBits-1:0] column_q;
-  logic [Taps-1:0] in_map_qq;
-  always_ff @(posedge clk_i) begin
-    row_inside_q    <= row_inside;
-    column_inside_q <= column_inside;
-    line_q          <= line;
-    column_q        <= column;
-  end
-  for (genvar t = 0; t < Taps; t++) begin : g_inside
-    logic in_map;
-    if (Serial) begin : g_serial
-      assign in_map = row_inside_q[line_q] && column_inside_q[column_q];
-    end else if (Full) begin : g_full
-      assign in_map = row_inside_q[t/KernelW] && column_inside_q[t%KernelW];
-    end else begin : g_column
-      assign in_map = row_inside_q[t] && column_inside_q[column_q];
+  // Bank b holds window row k where b = (top + k) mod Rows; a tap outside the map selects none.
+  logic [Taps*Banks-1:0] select_q, select_qq;
+  for (genvar t = 0; t < Taps; t++) begin : g_select
+    localparam int Row = Full ? t / KernelW : t;
+    for (genvar b = 0; b < Banks; b++) begin : g_bank
+      always_ff @(posedge clk_i)
+        select_q[t*Banks+b] <= in_map[t] && (Serial || 32'(top) == wrap(b - Row, Rows));
     end
-    always_ff @(posedge clk_i) in_map_qq[t] <= in_map;
   end
+  always_ff @(posedge clk_i) select_qq <= select_q;
 
   // ---------------------------------------------------------------------------------- read words
   logic valid_q, valid_qq, last_q, last_qq;
@@ -280,26 +219,18 @@ module zf_window #(
     end
   end
 
-  // Window row k lies in bank (top + k) mod Rows.
   for (genvar t = 0; t < Taps; t++) begin : g_tap
-    localparam int Row = Full ? t / KernelW : t;
     localparam int Copy = Full ? t % KernelW : 0;
     logic [Width-1:0] tap;
-    if (Serial) begin : g_serial
-      assign tap = read;
-    end else begin : g_select
-      logic [BankBits-1:0] bank_q, bank_qq;
-      always_ff @(posedge clk_i) begin
-        bank_q  <= (32'(top) >= Rows - Row) ? BankBits'(32'(top) + Row - Rows)
-                                            : BankBits'(32'(top) + Row);
-        bank_qq <= bank_q;
-      end
-      assign tap = read[(Copy*Banks+32'(bank_qq))*Width+:Width];
+    always_comb begin
+      tap = '0;
+      for (int b = 0; b < Banks; b++)
+        tap = tap | (read[(Copy*Banks+b)*Width+:Width] & {Width{select_qq[t*Banks+b]}});
     end
-    always_ff @(posedge clk_i) m_data_o[t*Width+:Width] <= in_map_qq[t] ? tap : '0;
+    always_ff @(posedge clk_i) m_data_o[t*Width+:Width] <= tap;
   end
 
   logic unused;
-  assign unused = ^{last_bank, top, line_q, column_q};
+  assign unused = ^{last_bank, top};
 
 endmodule

@@ -61,7 +61,8 @@ module zf_window_credit #(
       $fatal(1, "%m: Rows %0d cannot hold the first window", Rows);
   end
 
-  localparam int Bits = $clog2((Rows + KernelH + StrideH + 1) * InW + 1) + 2;
+  // Input is at most Rows ahead and KernelH behind; done moves up to StrideH rows past what came.
+  localparam int Bits = $clog2((((Rows > KernelH) ? Rows : KernelH) + StrideH) * InW + 1) + 1;
   typedef logic signed [Bits-1:0] count_t;
 
   // How much need and done grow from pixel (y, x) to the one after it.
