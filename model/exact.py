@@ -10,6 +10,9 @@ import torch
 
 from . import quantizers
 from .network import Network
+from .threads import threads
+
+CHUNK = 4  # pictures at a time, which keeps float64 maps of 256 by 256 small
 
 
 def tensor(codes: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -45,9 +48,9 @@ def integers(network: Network, codes: np.ndarray) -> tuple[np.ndarray, int, int]
     exact = copy.deepcopy(network).double().eval()
     frac = exact.output_frac()
     sums = []
-    with torch.no_grad():
-        for start in range(0, len(codes), 4):
-            x = tensor(codes[start : start + 4], torch.float64)
+    with torch.no_grad(), threads(network.config, CHUNK):
+        for start in range(0, len(codes), CHUNK):
+            x = tensor(codes[start : start + CHUNK], torch.float64)
             maps = exact.features(x) * 2.0**frac
             sums.append(maps.to(torch.int64).sum((2, 3)))
             if not torch.equal(maps, maps.round()):

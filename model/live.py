@@ -14,8 +14,9 @@ import torch
 
 from . import quantizers
 from ._brevitas import QuantConv2d, QuantReLU
-from .exact import tensor
+from .exact import CHUNK, tensor
 from .network import Network
+from .threads import threads
 
 TOP = 0.995  # the quantile of the positive values that must clamp
 
@@ -39,7 +40,8 @@ def settle(network: Network, pictures: np.ndarray) -> None:
 
     network.eval()
     network.calibrate_weights()
-    _centre(network.conv10, network.features(tensor(pictures), visit))
+    with threads(network.config, len(pictures)):
+        _centre(network.conv10, network.features(tensor(pictures), visit))
 
 
 def _centre(layer: QuantConv2d, values: torch.Tensor) -> torch.Tensor:
@@ -89,8 +91,9 @@ def live(network: Network, codes: np.ndarray) -> list[dict[str, Any]]:
 
     handles = [look(name, relu) for name, relu in network.activations()]
     try:
-        for start in range(0, len(codes), 4):
-            network.eval().features(tensor(codes[start : start + 4]))
+        with threads(network.config, CHUNK):
+            for start in range(0, len(codes), CHUNK):
+                network.eval().features(tensor(codes[start : start + CHUNK]))
     finally:
         for handle in handles:
             handle.remove()

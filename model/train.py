@@ -20,6 +20,7 @@ from .config import NetworkConfig
 from .data import load
 from .loop import Loop, Stage
 from .progress import Progress
+from .threads import threads
 
 HELDOUT = 1000  # held-out pictures kept in the run
 
@@ -85,7 +86,11 @@ def train(
         out / folder.HELDOUT, lambda file: np.savez_compressed(file, images=images, labels=labels)
     )
     total = sum(stage.epochs for stage in stages)
-    with torch.random.fork_rng(devices=[]), Progress(config.name, total, report) as progress:
+    with (
+        threads(config, config.training.batch),
+        torch.random.fork_rng(devices=[]),
+        Progress(config.name, total, report) as progress,
+    ):
         return Loop(config, dataset, out, stages, seed, progress).run()
 
 
