@@ -33,7 +33,9 @@ def convolution(
     shifts = _shifts(op.output, requantize)
     lo, hi = (requantize.lo, requantize.hi) if requantize else (out.lo, out.hi)
     bias_bits = _signed_bits(op.bias) if op.bias.any() else 0
-    levels = math.ceil(math.log2(fold.simd))
+    # the adder tree: slices of an activation (see zf_mvu), then inputs
+    slices = -(-source.tensor.qtype.bits // (2 if op.weight_bits > 4 else 4))
+    levels = math.ceil(math.log2(slices)) + math.ceil(math.log2(fold.simd))
     latency = WINDOW + (words - 1) + MVU + levels + REQUANTIZE + FIFO
     fifo_depth = max(CREDITS, -(-latency // words) + 2)
 

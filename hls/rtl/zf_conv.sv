@@ -8,8 +8,8 @@
 // leaves. So stalls on either side stop nothing in mid-product and no enable fans out.
 //
 // Input: raster order, Lanes channels a beat. Output: raster order, Pe channels a beat.
-// Latency: 11 + ceil(log2(Taps*Lanes)) + Words cycles from the last input beat that a pixel needs
-// to its first output beat.
+// Latency: 11 + Words + levels of zf_mvu's adder tree (ceil(log2(Taps*Lanes)), and one or two for
+// sliced activations) from the last input beat that a pixel needs to its first output beat.
 // Throughput: OutH*OutW*Groups*Words cycles a frame, Words = KernelH*KernelW*Channels/(Taps*Lanes),
 // while FifoDepth covers the pipeline and the input keeps its rate.
 
