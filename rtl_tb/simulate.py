@@ -98,7 +98,8 @@ def simulate(
         with tempfile.TemporaryDirectory(prefix="run-", dir=folder) as name:
             work = Path(name)
             (work / "frames.bin").write_bytes(vectors.pack(codes, bench.manifest["input"]["lanes"]))
-            np.save(work / "expected.npy", reference.expected)
+            beat = f"<i{bench.manifest['output']['tdata_bits'] // 8}"  # as the sink records them
+            np.save(work / "expected.npy", reference.expected.astype(beat))
             recorded = folder / "waves" if waves else None
             run = bench.run(built, work, len(codes), settings, recorded)
             result = _result(bench, reference, run)
