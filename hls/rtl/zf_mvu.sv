@@ -11,9 +11,9 @@
 // the adder tree puts the slices together before it adds up the lanes.
 //
 // A ROM word arrives two cycles after fetch_i; the activations of s_valid_i must come just then.
-// Latency: 2 + ceil(log2 Slices) + ceil(log2 Simd) cycles from the product's last word; m_fetch_o is
-// 2 cycles ahead. Slices is 1 up to 4 bits of weight and activation; see its definition.
-// Throughput: a word a cycle, no stall: the reader of the results must have room (zf_conv's credit).
+// Latency: 2 + ceil(log2 Slices) + ceil(log2 Simd) cycles from the last word of a product;
+// m_fetch_o is 2 cycles ahead. Slices is 1 where weights and activations have 4 bits at most.
+// Throughput: a word a cycle, no stall: the results' reader must have room (zf_conv's credit).
 
 module zf_mvu #(
     parameter int          Pe       = 2,
@@ -68,8 +68,8 @@ module zf_mvu #(
           : (Slice << level) < ABits ? WBits + (Slice << level) : WBits + ABits;
   endfunction
 
-  // w times a digit of two bits, whose upper bit counts -2 if is_signed. Bit by bit instead of by an
-  // adder, so that each bit is one LUT where w has no more than four.
+  // w times a digit of two bits, whose upper bit counts -2 if is_signed. Bit by bit instead of by
+  // an adder, so that each bit is one LUT where w has no more than four.
   function automatic logic signed [WBits+1:0] times(input logic [WBits-1:0] w,
                                                     input logic [1:0] digit, input bit is_signed);
     logic [WBits+2:0] twice;
@@ -99,17 +99,15 @@ module zf_mvu #(
           for (genvar s = 0; s < Slices; s++) begin : g_slice
             localparam bit Signed = ASigned && (s == Slices - 1);
             localparam int At = ((p * Simd + l) * Slices + s) * Bits;
+            logic [Bits-1:0] low, high;
             if (Slice == 2) begin : g_two
-              always_ff @(posedge clk_i) begin
-                sum_q[At+:Bits] <= Signed
-                    ? (a[2*s] ? Bits'($signed(w)) : '0) - (a[2*s+1] ? Bits'($signed({w, 1'b0})) : '0)
-                    : (a[2*s] ? Bits'($signed(w)) : '0) + (a[2*s+1] ? Bits'($signed({w, 1'b0})) : '0);
-              end
+              assign low  = a[2*s] ? Bits'($signed(w)) : '0;
+              assign high = a[2*s+1] ? Bits'($signed({w, 1'b0})) : '0;
+              always_ff @(posedge clk_i) sum_q[At+:Bits] <= Signed ? low - high : low + high;
             end else begin : g_four
-              always_ff @(posedge clk_i) begin
-                sum_q[At+:Bits] <= Bits'(times(w, a[4*s+:2], 1'b0))
-                    + Bits'($signed({times(w, a[4*s+2+:2], Signed), 2'b00}));
-              end
+              assign low  = Bits'(times(w, a[4*s+:2], 1'b0));
+              assign high = Bits'($signed({times(w, a[4*s+2+:2], Signed), 2'b00}));
+              always_ff @(posedge clk_i) sum_q[At+:Bits] <= low + high;
             end
           end
         end

@@ -20,7 +20,8 @@ module zf_ring #(
     output logic [Bits-1:0] value_o
 );
 
-  initial if (Start < 0 || Start >= Modulus) $fatal(1, "%m: Start %0d not below %0d", Start, Modulus);
+  initial
+    if (Start < 0 || Start >= Modulus) $fatal(1, "%m: Start %0d not below %0d", Start, Modulus);
 
   logic [Bits-1:0] value_q, forth;
   logic [Bits:0] wrapped;

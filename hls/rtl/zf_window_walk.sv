@@ -3,11 +3,10 @@
 // zf_window_walk: which word of which window comes now, for zf_window.
 //
 // Counts, innermost first, the Deep channel groups, the Columns of a run of consecutive addresses,
-// the Lines (runs) of a product, the Groups products of a pixel, and the pixels of a frame in raster
-// order. end_*_o say what the current word is the last of. inside_o[t] says that tap t of it, window
-// row Serial ? line : t / Across and column Full ? t % KernelW : column, lies inside the map.
-// The counters lead the current word by one, so that every output is a register but inside_o, which
-// is two LUTs away.
+// the Lines (runs) of a product, the Groups products of a pixel, and the pixels of a frame in
+// raster order. end_*_o say what the current word is the last of; inside_o[t] says that its tap t
+// lies inside the map. The counters lead the current word by one, so that every output is a
+// register but inside_o, which is two LUTs away from some.
 //
 // Latency: the first word's flags come a cycle after reset. Throughput: a step a cycle.
 
