@@ -8,7 +8,7 @@ import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.rtl_tb import simulator
+from zynqfire.rtl_tb import pieces, simulator
 
 
 @cocotb.test()
@@ -41,6 +41,16 @@ async def exact(dut):
             words[write] = word
 
 
+@cocotb.test()
+async def counted(dut):
+    """In LUTs or in as many block RAMs, of the same sizes, as the memory budget says."""
+    case = simulator.config()
+    if case["Block"]:
+        pieces.check(dut, "gen_block.u_memory", case["Width"], case["Depth"])
+    else:
+        assert len(getattr(dut, "gen_lut.memory")) == case["Depth"]
+
+
 @pytest.mark.parametrize(
     ("width", "depth", "block"),
     [(4, 1, 0), (9, 70, 0), (5, 1, 1), (40, 1100, 1), (11, 9000, 1)],
@@ -48,7 +58,8 @@ async def exact(dut):
 def test_zf_ram(width, depth, block):
     """Run `exact`."""
     parameters = {"Width": width, "Depth": depth, "Block": block}
-    built = simulator.build("zf_ram", simulator.library("zf_ram"), parameters)
+    public = dict.fromkeys(("zf_ram", "zf_ram_block"), pieces.PUBLIC)
+    built = simulator.build("zf_ram", simulator.library("zf_ram"), parameters, public=public)
     simulator.run(built, "zynqfire.rtl_tb.test_zf_ram")
 
 
