@@ -1,5 +1,6 @@
 """Build folders: deterministic, complete, and never half-written."""
 
+import io
 import os
 
 import numpy as np
@@ -119,3 +120,15 @@ def test_folding_file_that_is_none_is_refused(tmp_path):
         build(tmp_path / "b", folding=tmp_path / "f.json")
     with pytest.raises(Refusal, match="cannot be read: No such file or directory"):
         build(tmp_path / "b", folding=tmp_path / "g.json")
+
+
+def test_golden_codes_of_a_finer_scale_become_the_networks(tmp_path):
+    network = random_network(2)
+    frac = network.output.output.qtype.frac
+    path = tmp_path / "m.golden.npz"
+    np.savez(path, inputs=np.zeros(3), outputs=np.array([[-8, 12]]), output_frac=frac + 2)
+    with np.load(io.BytesIO(hls_compile._golden(path, network))) as golden:
+        assert golden["outputs"].tolist() == [[-2, 3]]
+        assert golden["output_frac"] == frac
+    np.savez(path, inputs=np.zeros(3), outputs=np.array([[-8, 12]]), output_frac=frac)
+    assert hls_compile._golden(path, network) == path.read_bytes()
