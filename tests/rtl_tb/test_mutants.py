@@ -1,0 +1,158 @@
+"""Benches notice faults: named ones, one bit of a parameter, and operator mutants of every module.
+
+docs/mutants.md lists the mutants that survive, with the reason, and the figures.
+"""
+
+import math
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_networks import Builder
+
+from zynqfire.board import catalog
+from zynqfire.hls.compile import build
+from zynqfire.hls.ir import QType
+from zynqfire.rtl_tb import campaign, mutate, simulator
+from zynqfire.rtl_tb.simulate import simulate
+
+LIST = Path(__file__).parents[2] / "docs" / "mutants.md"
+LEAST_KILLED = 0.95
+
+
+def named(tested, *edits, module=None):
+    """Return the module to change, the bench that must notice, and (old, new, times) edits."""
+    return module or tested, tested, edits
+
+
+NAMED = {
+    "rounding to half-up": named(
+        "zf_requantize", ("shifted_q[0] && (sticky_q || shifted_q[1])", "shifted_q[0]", 1)
+    ),
+    "rounding to floor": named(
+        "zf_requantize", ("shifted_q[0] && (sticky_q || shifted_q[1])", "1'b0", 1)
+    ),
+    "no clamp": named(
+        "zf_requantize",
+        ("if (64'(rounded_q) > Highest)", "if (1'b0)", 1),
+        ("if (64'(rounded_q) < Lowest)", "if (1'b0)", 1),
+    ),
+    "no upper clamp": named("zf_requantize", ("if (64'(rounded_q) > Highest)", "if (1'b0)", 1)),
+    "no lower clamp": named("zf_requantize", ("if (64'(rounded_q) < Lowest)", "if (1'b0)", 1)),
+    "wrong shift": named("zf_requantize", ("twice >>> Least", "twice >>> (Least + 1)", 2)),
+    "padding of one": named("zf_window", ("in_map_qq[t] ? tap : '0", "in_map_qq[t] ? tap : 1", 1)),
+    "swapped concat order": named(
+        "zf_concat",
+        ("turn_q <= Ports'(1);", "turn_q <= Ports'(1) << (Ports - 1);", 1),
+        ("left_q <= Beats[Bits-1:0];", "left_q <= Beats[16*(Ports-1)+:Bits];", 1),
+        ("last_q <= (Beats[15:0] == 1);", "last_q <= (Beats[16*(Ports-1)+:16] == 1);", 1),
+    ),
+    "two swapped channels": named(
+        "zf_axis_in", ("s_tdata_i[l*8+:", "s_tdata_i[(l^1)%Lanes*8+:", 1)
+    ),
+    "a stale window row": named(
+        "zf_window",
+        ("NeedY = least(KernelH - PadTop - 1,", "NeedY = least(KernelH - PadTop - 2,", 1),
+        module="zf_window_credit",
+    ),
+    "a word dropped under stall": named(
+        "zf_stream_reg", ("ready_q <= load || (ready_q && !s_tvalid_i);", "ready_q <= 1'b1;", 1)
+    ),
+    "state kept across frames": named(
+        "zf_sum_pool", ("first_q <= last_position;", "first_q <= 1'b0;", 1)
+    ),
+    "state kept across reset": named(
+        "zf_stream_reg",
+        ("  logic valid_q;", "  logic valid_q = 1'b0;", 1),
+        ("      valid_q <= 1'b0;\n", "", 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", NAMED)
+def test_a_named_fault_fails_its_bench(fault):
+    module, tested, edits = NAMED[fault]
+    text = (simulator.RTL / f"{module}.sv").read_text()
+    for old, new, times in edits:
+        assert text.count(old) == times
+        text = text.replace(old, new)
+    assert campaign.survives({module: text}, [tested]) is False
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Return the build of a network of two convolutions, the first with a bias."""
+    grown = Builder(np.random.default_rng(5), (5, 6, 3), QType(8, False, 8))
+    first = grown.convolution("first", grown.operations[0].output, 4, (3, 3), (2, 2), (1, 1, 1, 1))
+    middle = grown.requantize("first", first, 8, True)
+    last = grown.convolution("last", middle, 3, (1, 1), (1, 1), (0,) * 4)
+    network = grown.output(last)
+    folder = tmp_path_factory.mktemp("two") / "build"
+    build(network, catalog.load("pynq-z2"), folder)
+    with pytest.MonkeyPatch.context() as patch:  # one simulator for all the folders
+        if simulator.CACHE not in os.environ:
+            patch.setenv(simulator.CACHE, str(Path("build", "sim").absolute()))
+        assert simulate(folder, frames=4)["bit_exact"]
+        yield folder
+
+
+@pytest.mark.parametrize(("memory", "bit"), [("weights", 3), ("bias", 7)])
+def test_one_bit_of_a_parameter_is_located(memory, bit, built, tmp_path):
+    folder = shutil.copytree(built, tmp_path / "build")
+    (path,) = folder.glob(f"mem/first.{memory}.mem")
+    words = path.read_text().split()
+    flipped = int(words[0], 16) ^ 1 << bit
+    path.write_text("\n".join([f"{flipped:0{len(words[0])}x}", *words[1:]]) + "\n")
+    result = simulate(folder, frames=4)
+    assert not result["bit_exact"]
+    assert result["first_mismatch"]["layer"] == "first"
+
+
+def known() -> dict[tuple[str, str, str, int], str]:
+    """Return the reason of each survivor of docs/mutants.md, by what names it."""
+    entry = re.compile(
+        r"^### (\w+)\n\n```diff\n(?:@@ (\d+) @@\n)?- (.*)\n\+ (.*)\n```\n\n([\s\S]*?)(?=\n###|\Z)",
+        re.MULTILINE,
+    )
+    return {
+        (module, before, after, int(nth or 1)): reason.strip()
+        for module, nth, before, after, reason in entry.findall(LIST.read_text())
+    }
+
+
+def test_listed_survivors_exist_and_are_explained():
+    text = LIST.read_text()
+    assert len(known()) == text.count("```diff") == text.count("\n### ")
+    for (module, *_), reason in known().items():
+        assert len(reason.split()) > 5, module
+    every = {
+        mutant.key
+        for module in campaign.modules()
+        for mutant in mutate.mutants(module, (simulator.RTL / f"{module}.sv").read_text())
+    }
+    assert not known().keys() - every
+
+
+def check(count):
+    """Judge mutants; new survivors fail, and so do too many known ones."""
+    said = []
+    tally = campaign.campaign(count, report=said.append)
+    assert len(tally.killed) + len(tally.survived) == count
+    new = [str(mutant) for mutant in tally.survived if mutant.key not in known()]
+    assert not new, "\n".join(new)
+    assert len(tally.killed) >= math.ceil(LEAST_KILLED * count), tally
+    assert len(said) == count + len(tally.broken)
+    return tally
+
+
+def test_twenty_mutants():
+    tally = check(20)
+    assert {mutant.module for mutant in tally.killed + tally.survived} == set(campaign.modules())
+
+
+@pytest.mark.long
+def test_two_hundred_mutants():
+    check(200)
