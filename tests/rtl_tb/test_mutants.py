@@ -82,6 +82,11 @@ def test_a_named_fault_fails_its_bench(fault):
     assert campaign.survives({module: text}, [tested]) is False
 
 
+def test_the_library_itself_survives_and_what_does_not_compile_is_told_apart():
+    assert campaign.survives({}, ["zf_count", "zf_fork"]) is True
+    assert campaign.survives({"zf_fork": "module zf_fork;\n"}, ["zf_fork"]) is None
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """Return the build of a network of two convolutions, the first with a bias."""
