@@ -43,7 +43,9 @@ NAMED = {
     "no upper clamp": named("zf_requantize", ("if (64'(rounded_q) > Highest)", "if (1'b0)", 1)),
     "no lower clamp": named("zf_requantize", ("if (64'(rounded_q) < Lowest)", "if (1'b0)", 1)),
     "wrong shift": named("zf_requantize", ("twice >>> Least", "twice >>> (Least + 1)", 2)),
-    "padding of one": named("zf_window", ("in_map_qq[t] ? tap : '0", "in_map_qq[t] ? tap : 1", 1)),
+    "padding of one": named(
+        "zf_window", ("<= tap;", "<= (|select_qq[t*Banks+:Banks]) ? tap : 1;", 1)
+    ),
     "swapped concat order": named(
         "zf_concat",
         ("turn_q <= Ports'(1);", "turn_q <= Ports'(1) << (Ports - 1);", 1),
