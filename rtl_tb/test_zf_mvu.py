@@ -111,18 +111,18 @@ async def exact(dut, name):
     latency = 2 + setup.joins + (setup.simd - 1).bit_length()
     lo, hi = setup.range
     Clock(part.clk_i, 4, "ns").start()
-    for gaps in (0, 0.1, 0.7, 0):
+    for gaps, drain in ((0, False), (0.1, True), (0.7, False), (0, False), (0.2, False), (0, True)):
         part.drive(rst_i=1, fetch_i=1, s_valid_i=1, s_last_i=1, s_data_i=0)
-        for _ in range(3):
+        for _ in range(random.randint(1, 3)):
             await edge
         part.drive(rst_i=0)
         acts = _activations(lo, hi, setup)
         sums = np.einsum("ngws,gwps->ngp", acts, setup.weights).reshape(-1, setup.pe).tolist()
         acts = acts.reshape(-1, setup.simd).tolist()
-        stop = random.choice((len(acts), random.randrange(len(acts))))
+        stop = len(acts) if drain else random.randrange(1, len(acts))
         fetches, sent, cycle = [0, 0], 0, 0
         due: list[tuple[int, int]] = []
-        while sent < stop or due:
+        while sent < stop or (drain and due):
             fetch = sent + sum(fetches) < stop and random.random() >= gaps
             valid = fetches.pop(0)
             fetches.append(fetch)

@@ -117,14 +117,14 @@ async def exact(dut, name):
     beats = max(map(len, feed))
     for inputs in feed:
         inputs.extend(random.choices(inputs, k=beats - len(inputs)))
-    for gaps, share in ((0, 1), (0.3, 0.05), (0.5, 0.1)):
+    for gaps, share, drain in ((0, 0.05, False), (0, 1, True), (0.3, 0.1, False), (0.5, 0.1, True)):
         part.drive(rst_i=1, fetch_i=1, s_valid_i=1, s_data_i=0)
-        for _ in range(5):
+        for _ in range(random.randint(1, 3)):
             await edge
         part.drive(rst_i=0)
         fetches, sent, stop = [0, 0], 0, int(share * beats * setup.groups)
         results: list[int | None] = [None] * 4
-        while sent < stop or any(result is not None for result in results):
+        while sent < stop or (drain and any(result is not None for result in results)):
             fetch = sent + sum(fetches) < stop and random.random() >= gaps
             valid = fetches.pop(0)
             fetches.append(fetch)
