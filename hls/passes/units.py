@@ -320,11 +320,12 @@ def _storage(layer: str, kind: Kind, width: int, depth: int) -> Memory:
 
 
 def _shifts(tensor: Tensor, requantize: Requantize | None) -> np.ndarray:
-    """Return each channel's right shift, (channels,); a single one where they are equal."""
+    """Return each channel's right shift, (channels,); none where accumulators leave as they are."""
     channels = tensor.shape[2]
+    if requantize is None:
+        return np.zeros(channels, dtype=np.int64)
     align = np.array(tensor.align or (0,) * channels, dtype=np.int64)
-    base = tensor.qtype.frac - requantize.output.qtype.frac if requantize else 0
-    return base - align
+    return tensor.qtype.frac - requantize.output.qtype.frac - align
 
 
 def _signed_bits(values: np.ndarray) -> int:

@@ -10,6 +10,8 @@ from ..ir import Concat, Conv, Fold, Network, Operation, Output, Requantize, Sum
 from . import units
 from .skew import branch_pixels
 
+RESERVED = ("axis_in", "axis_out", "s_axis", "m_axis")  # names in the emitted top
+
 
 class _Wiring:
     """Builds instances in dataflow order; one method an operation."""
@@ -18,10 +20,20 @@ class _Wiring:
         self.network, self.folds = network, folds
         self.instances: list[Instance] = []
         self.streams: dict[tuple[str, str], Stream] = {}  # (tensor, consumer) -> stream
+        self.names = set(RESERVED)
         self.interval = max((folds[c.name].cycles(c) for c in network.convolutions), default=1)
 
     def add(self, instance: Instance) -> None:
         self.instances.append(instance)
+
+    def stream(self, name: str, tensor: Tensor, lanes: int, layer: str) -> Stream:
+        """Return a new stream called `name`, or `name` with a number where that is taken."""
+        free, number = name, 1
+        while free.lower() in self.names:  # a/b and a_b; streams name files, too
+            number += 1
+            free = f"{name}_{number}"
+        self.names.add(free.lower())
+        return Stream(free, tensor, lanes, layer)
 
     # ------------------------------------------------------------------------------- operations
     def operation(self, op: Operation) -> None:
@@ -29,8 +41,9 @@ class _Wiring:
             case Conv():
                 self.convolution(op)
             case Requantize():
-                if not isinstance(self.network.producer(op.input), Conv):
-                    self.rescale(op)  # a convolution's is part of its unit
+                producer = self.network.producer(op.input)
+                if not isinstance(producer, Conv) or self.own_requantize(producer) is None:
+                    self.rescale(op)  # a convolution's own is part of its unit
             case Concat():
                 self.concat(op)
             case SumPool():
@@ -43,7 +56,7 @@ class _Wiring:
     def input(self, op: Operation) -> None:
         tensor = op.output
         lanes = self.input_lanes(tensor)
-        stream = Stream(identifier(op.name), tensor, lanes, op.name)
+        stream = self.stream(identifier(op.name), tensor, lanes, op.name)
         self.add(units.axis_in(op, stream))
         self.deliver(stream)
 
@@ -58,23 +71,27 @@ class _Wiring:
     def convolution(self, op: Conv) -> None:
         fold = self.folds[op.name]
         source = self.take(op.input, op, fold.lanes)
-        readers = self.network.consumers(op.output.name)
-        requantize = readers[0] if isinstance(readers[0], Requantize) else None
+        requantize = self.own_requantize(op)
         tensor = requantize.output if requantize else op.output
-        stream = Stream(identifier(op.name), tensor, fold.pe, op.name)
+        stream = self.stream(identifier(op.name), tensor, fold.pe, op.name)
         self.add(units.convolution(op, requantize, fold, source, stream))
         self.deliver(stream)
 
+    def own_requantize(self, op: Conv) -> Requantize | None:
+        """Return the requantization in the unit of `op`: its accumulators' only reader."""
+        first, *others = self.network.consumers(op.output.name)
+        return first if isinstance(first, Requantize) and not others else None
+
     def rescale(self, op: Requantize) -> None:
         source = self.take(op.input, op, None)
-        stream = Stream(identifier(op.name), op.output, source.lanes, op.name)
+        stream = self.stream(identifier(op.name), op.output, source.lanes, op.name)
         self.add(units.rescale(op, source, stream))
         self.deliver(stream)
 
     def concat(self, op: Concat) -> None:
         lanes = self.concat_lanes(op)
         sources = tuple(self.turn(self.take(name, op, lanes), op) for name in op.inputs)
-        stream = Stream(identifier(op.name), op.output, lanes, op.name)
+        stream = self.stream(identifier(op.name), op.output, lanes, op.name)
         self.add(units.concat(op, sources, stream))
         self.deliver(stream)
 
@@ -83,7 +100,7 @@ class _Wiring:
 
         It comes after any widening: a part that trickled in while its turn lasts would hold up all.
         """
-        ready = Stream(f"{stream.name}_turn", stream.tensor, stream.lanes, op.name)
+        ready = self.stream(f"{stream.name}_turn", stream.tensor, stream.lanes, op.name)
         self.add(units.fifo(stream, ready, stream.beats_per_pixel + 2))
         return ready
 
@@ -107,7 +124,7 @@ class _Wiring:
 
     def sum_pool(self, op: SumPool) -> None:
         source = self.take(op.input, op, None)
-        stream = Stream(identifier(op.name), op.output, source.lanes, op.name)
+        stream = self.stream(identifier(op.name), op.output, source.lanes, op.name)
         self.add(units.sum_pool(op, source, stream))
         self.deliver(stream)
 
@@ -121,16 +138,17 @@ class _Wiring:
         if len(readers) == 1:
             self.streams[stream.tensor.name, readers[0].name] = stream
             return
+        self.names.add(f"{stream.name}_fork".lower())
         sinks = []
         for reader in readers:
             name = f"{stream.name}_to_{identifier(reader.name)}"
-            sinks.append(Stream(name, stream.tensor, stream.lanes, stream.layer))
+            sinks.append(self.stream(name, stream.tensor, stream.lanes, stream.layer))
         self.add(units.fork(stream, tuple(sinks)))
         waiting = branch_pixels(self.network, stream.tensor.name)
         for reader, sink in zip(readers, sinks, strict=True):
             pixels = waiting[reader.name]
             if pixels:
-                late = Stream(f"{sink.name}_late", sink.tensor, sink.lanes, reader.name)
+                late = self.stream(f"{sink.name}_late", sink.tensor, sink.lanes, reader.name)
                 self.add(units.fifo(sink, late, self.fifo_depth(sink, pixels)))
                 sink = late
             self.streams[stream.tensor.name, reader.name] = sink
@@ -151,7 +169,7 @@ class _Wiring:
             steps = [math.lcm(lanes, stream.lanes), lanes]
         for step in steps:
             name = f"{identifier(reader.name)}_from_{stream.name}_x{step}"
-            narrow = Stream(name, stream.tensor, step, reader.name)
+            narrow = self.stream(name, stream.tensor, step, reader.name)
             self.add(units.width(stream, narrow))
             stream = narrow
         return stream

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from random_networks import Builder, fire, random_network
 
-from zynqfire.hls.ir import Fold, QType
+from zynqfire.hls.ir import Fold, QType, Requantize, Tensor
 from zynqfire.hls.passes.folding import for_interval
 from zynqfire.hls.passes.skew import branch_pixels
 from zynqfire.hls.passes.wiring import identifier, wire
@@ -68,3 +68,49 @@ def test_lanes_that_do_not_divide_go_through_their_common_multiple():
 def test_identifier_is_one():
     assert identifier("fire2/expand3") == "fire2_expand3"
     assert identifier("3x3") == "n_3x3"
+
+
+def test_layers_whose_identifiers_are_equal_keep_apart():
+    build = Builder(np.random.default_rng(0), (4, 4, 3), QType(8, False, 8))
+    tensor = build.operations[0].output
+    for name in ("a/b", "A.b", "a_b", "m_axis", "axis_in", "last"):
+        tensor = build.convolution(name, tensor, 4, (1, 1), (1, 1), (0,) * 4)
+        tensor = tensor if name == "last" else build.requantize(name, tensor)
+    network = build.output(tensor)
+    design = wire(network, for_interval(network, 1000))
+    for names in (
+        [instance.name.lower() for instance in design.instances],
+        [stream.name.lower() for stream in design.streams] + ["s_axis", "m_axis"],
+        [path.lower() for instance in design.instances for path in instance.files()],
+    ):
+        assert len(set(names)) == len(names)
+
+
+def two_requantizes_of_one_accumulator():
+    """Return a network whose first accumulator, aligned by channel, two quantizers read."""
+    build = Builder(np.random.default_rng(3), (5, 4, 3), QType(8, False, 8))
+    wide = build.convolution(
+        "c", build.operations[0].output, 4, (3, 3), (1, 1), (1,) * 4, per_channel=True
+    )
+    arms = []
+    for name, bits, kernel in (("a", 4, 1), ("b", 3, 3)):
+        arm = build.requantize(f"{name}_in", wide, bits)
+        pads = (kernel // 2,) * 4
+        arm = build.convolution(name, arm, 4, (kernel, kernel), (1, 1), pads)
+        frac = arm.qtype.frac if not arms else arms[0].qtype.frac + 4
+        arms.append(Tensor(f"{name}_out", arm.shape, QType(4, False, frac - 4)))
+        build.operations.append(Requantize(f"{name}_quant", arm.name, arms[-1], 0, 15))
+    joined = build.concat("join", *arms)
+    return build.output(build.convolution("last", joined, 3, (1, 1), (1, 1), (0,) * 4))
+
+
+def test_two_quantizers_of_one_accumulator_stand_behind_a_fork():
+    """Only a sole reader is part of the convolution's unit; else its accumulators leave as is."""
+    network = two_requantizes_of_one_accumulator()
+    assert any(network.tensor("c_acc").align)
+    design = wire(network, for_interval(network, 1000))
+    (first,) = (i for i in design.instances if i.layer == "c" and i.module == "zf_conv")
+    keys = ("ShiftMin", "ShiftMax", "ShiftBits")
+    assert [first.parameters[key] for key in keys] == [0, 0, 0]
+    rescaled = [i.layer for i in design.instances if i.module == "zf_rescale"]
+    assert rescaled == ["a_in_requantize", "b_in_requantize"]
