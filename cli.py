@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 DEFAULT_BOARD = "pynq-z2"
 PATH = click.Path(path_type=Path)
+LONGEST = 2**53  # cycles a frame that a tiny --fps may ask for
 
 
 @click.group(
@@ -164,8 +166,12 @@ def compile_(
     writable(out)
     _known(net)
     target = _board(board)
+    for option, value in (("--fps", fps), ("--clock", clock)):
+        if value is not None and not math.isfinite(value):
+            raise click.UsageError(f"{option} must be a finite number, not {value:g}")
     if fps is not None:
-        interval = max(1, int((clock or target.clock_mhz) * 1e6 / fps))
+        cycles = (clock or target.clock_mhz) * 1e6 / fps
+        interval = max(1, int(min(cycles, LONGEST)))
     with ExitStack() as stack:
         model = _model(net, overrides, stack)
         if backend == "vitis":

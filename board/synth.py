@@ -162,11 +162,15 @@ def synthesize(unit: Unit, sources: Mapping[str, bytes], family: str = "xc7") ->
 
 def _manifest(build: Path) -> dict[str, Any]:
     try:
-        return json.loads((build / "manifest.json").read_text())
+        manifest = json.loads((build / "manifest.json").read_text())
+        _ = [manifest[key] for key in ("family", "part", "top", "sources", "instances")]
     except FileNotFoundError:
         raise Refusal(f"build {build}: must be a folder with a manifest.json") from None
     except (OSError, ValueError) as error:
         raise Refusal(f"build {build}: its manifest.json must be JSON: {error}") from None
+    except (KeyError, TypeError) as error:
+        raise Refusal(f"build {build}: its manifest.json is not whole: {error!r}") from None
+    return manifest
 
 
 def _is_top(name: str, manifest: Mapping[str, Any]) -> bool:

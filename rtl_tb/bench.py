@@ -18,6 +18,7 @@ from ..hls import ir
 from . import simulator, vectors, wrapper
 
 FORMAT = 1  # of manifest.json
+KEYS = ("top", "sources", "input", "output", "streams", "interval_cycles")  # of it, read here
 REPORT_SECONDS = 2.0  # between two progress messages
 FAULTS = {
     "unstable": "output beats are withdrawn or change before they are taken",
@@ -78,12 +79,17 @@ class Bench:
             network = ir.loads(texts["network.json"])
         except Refusal:
             raise
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Refusal(f"{folder}: manifest and network must be whole JSON, {error}") from error
+        if not isinstance(manifest, dict):
+            raise Refusal(f"{folder}/manifest.json: must be an object, not {str(manifest)[:40]}")
         if manifest.get("format") != FORMAT:
             raise Refusal(
                 f"{folder}/manifest.json: format must be {FORMAT}, not {manifest.get('format')}"
             )
+        missing = [key for key in KEYS if key not in manifest]
+        if missing:
+            raise Refusal(f"{folder}/manifest.json: must say {', '.join(missing)}")
         return cls(folder.absolute(), manifest, network, say)
 
     @property

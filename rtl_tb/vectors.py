@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from ..hls.ir import Network, QType
 
 RANDOM_FRAMES = 8  # where a build has no golden vectors and nobody says how many
 SEED = 0
+UNREADABLE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error)  # what NumPy says of bad files
 
 
 def choose(
@@ -102,10 +105,11 @@ def unpack(raw: bytes, lanes: int, bits: int, signed: bool) -> np.ndarray:
 
 def _load(path: Path) -> np.ndarray:
     try:
-        array = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            array = np.load(file, allow_pickle=False)
     except OSError as error:
         raise Refusal(f"{path}: cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise Refusal(f"{path}: must be a NumPy array file (.npy), {error}") from error
     if not isinstance(array, np.ndarray):
         raise Refusal(f"{path}: must hold one array (.npy), not an archive of {len(array.files)}")
@@ -115,12 +119,12 @@ def _load(path: Path) -> np.ndarray:
 def _golden(path: Path, network: Network) -> tuple[np.ndarray, np.ndarray]:
     tensor, elements = network.input.output, network.output.output.elements
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             codes, outputs = archive["inputs"], archive["outputs"]
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, KeyError, *UNREADABLE) as error:
         raise Refusal(f"{path}: must hold inputs and outputs, {error}") from error
     codes = checked(codes, tensor.shape, tensor.qtype, str(path))
-    outputs = outputs.reshape(len(outputs), -1)
+    outputs = outputs.reshape((*outputs.shape[:1], -1)) if outputs.size else outputs
     if outputs.dtype.kind not in "iu" or outputs.shape != (len(codes), elements):
         raise Refusal(
             f"{path}: outputs must be {len(codes)} x {elements} integers, not "

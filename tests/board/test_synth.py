@@ -134,6 +134,10 @@ def test_refusals(build, tmp_path, monkeypatch):
         synth(build, tool="quartus")
     with pytest.raises(Refusal, match=r"^build .*: must be a folder with a manifest\.json$"):
         synth(tmp_path)
+    for text in ("[]", "{}"):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(Refusal, match=r"^build .*: its manifest\.json is not whole: "):
+            synth(tmp_path)
     monkeypatch.setattr(yosys.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Refusal, match=r"^synthesis: the tool yosys must be installed"):
         synth(build)

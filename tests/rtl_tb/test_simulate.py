@@ -297,6 +297,9 @@ def test_refused_files(build, tmp_path):
     with pytest.raises(Refusal, match=r"codes.npy: must be a NumPy array file"):
         simulate(folder, inputs=path)
     np.savez(tmp_path / "codes.npz", a=np.zeros(1))
+    path.write_bytes((tmp_path / "codes.npz").read_bytes()[:60])
+    with pytest.raises(Refusal, match=r"codes.npy: must be a NumPy array file"):
+        simulate(folder, inputs=path)
     with pytest.raises(Refusal, match="must hold one array"):
         simulate(folder, inputs=tmp_path / "codes.npz")
     with pytest.raises(Refusal, match="frames must be at least 1, not 0"):
@@ -309,6 +312,18 @@ def test_refused_builds(build, tmp_path):
     folder = build()
     np.savez(folder / "golden.npz", inputs=random_codes(2), outputs=np.zeros((2, 3), np.int64))
     with pytest.raises(Refusal, match="outputs must be 2 x 4 integers, not 2 x 3 int64"):
+        simulate(folder)
+    np.savez(folder / "golden.npz", inputs=random_codes(2), outputs=np.int64(3))
+    with pytest.raises(Refusal, match="outputs must be 2 x 4 integers, not 1 int64"):
+        simulate(folder)
+    (folder / "golden.npz").write_bytes((folder / "golden.npz").read_bytes()[:100])
+    with pytest.raises(Refusal, match=r"golden.npz: must hold inputs and outputs"):
+        simulate(folder)
+    (folder / "manifest.json").write_text("[]")
+    with pytest.raises(Refusal, match=r"manifest.json: must be an object, not \[\]"):
+        simulate(folder)
+    (folder / "manifest.json").write_text(json.dumps({"format": 1, **dict.fromkeys(("top",))}))
+    with pytest.raises(Refusal, match=r"must say sources, input, output, streams, interval_cyc"):
         simulate(folder)
     (folder / "manifest.json").write_text(json.dumps({**MANIFEST, "format": 2}))
     with pytest.raises(Refusal, match=r"manifest.json: format must be 1, not 2"):
