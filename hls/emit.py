@@ -84,7 +84,8 @@ def write(files: Mapping[str, str | bytes], out: Path) -> None:
             shutil.rmtree(out)
         beside.replace(out)
     except OSError as error:
-        raise Refusal(f"build folder {out}: cannot be written: {error.strerror}") from error
+        reason = error.strerror or error  # of a link, rmtree has no strerror
+        raise Refusal(f"build folder {out}: cannot be written: {reason}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

@@ -42,9 +42,12 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON file `path`."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise Refusal(f"run {path.parent}: {path.name} is not JSON ({error})") from None
+    if not isinstance(data, dict):
+        raise Refusal(f"run {path.parent}: {path.name} must be a JSON object, not {data!r:.40}")
+    return data
 
 
 def load_run(run: str | Path) -> tuple[Network, np.ndarray]:
@@ -58,7 +61,7 @@ def load_run(run: str | Path) -> tuple[Network, np.ndarray]:
     run = Path(run)
     if not (run / RESULT).is_file():
         raise Refusal(f"run {run}: must be a folder that train wrote, it has no {RESULT}")
-    if not read_json(run / RESULT)["finished"]:
+    if not read_json(run / RESULT).get("finished"):
         raise Refusal(f"run {run}: training must have finished, start train again to resume it")
     network = Network(load(run / NETWORK))
     state = torch.load(run / CHECKPOINT, weights_only=True)
