@@ -81,7 +81,7 @@ class Loop:
         path = self.out / folder.CHECKPOINT
         if not path.is_file():
             return None
-        state = torch.load(path, weights_only=True)
+        state = folder.read_checkpoint(path)
         self.done, self.seconds = state["epoch"], state["seconds"]
         self.history, self.accuracy = state["history"], state["accuracy"]
         self.progress.message(f"{self.config.name}: resuming after epoch {self.done}")

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -50,6 +51,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the state that the checkpoint `path` keeps."""
+    try:
+        state = torch.load(path, weights_only=True)
+        _ = state["network"], state["epoch"]
+    except (RuntimeError, ValueError, EOFError, KeyError, TypeError, UnpicklingError) as error:
+        reason = str(error).partition(". ")[0].splitlines()[0] if str(error) else "it is empty"
+        raise Refusal(f"run {path.parent}: {path.name} cannot be read ({reason})") from error
+    return state
+
+
 def load_run(run: str | Path) -> tuple[Network, np.ndarray]:
     """Return the trained network of the folder `run` and its held-out pictures.
 
@@ -64,7 +76,7 @@ def load_run(run: str | Path) -> tuple[Network, np.ndarray]:
     if not read_json(run / RESULT).get("finished"):
         raise Refusal(f"run {run}: training must have finished, start train again to resume it")
     network = Network(load(run / NETWORK))
-    state = torch.load(run / CHECKPOINT, weights_only=True)
+    state = read_checkpoint(run / CHECKPOINT)
     network.load_state_dict(state["network"])
     with np.load(run / HELDOUT) as heldout:
         return network, heldout["images"]
