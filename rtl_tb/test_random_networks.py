@@ -12,11 +12,11 @@ from zynqfire.rtl_tb.simulate import simulate
 
 
 def drawn_folding(network, seed):
-    """Return a folding drawn from each layer's front, as a folding file has it."""
+    """Return a folding of moderate size from each layer's front, as a folding file has it."""
     rng = np.random.default_rng(seed)
     folds = {}
     for conv in network.convolutions:
-        fold = rng.choice(_front(network, conv))
+        fold = rng.choice([fold for fold in _front(network, conv) if fold.multipliers <= 64])
         folds[conv.name] = {"pe": int(fold.pe), "simd": int(fold.simd)}
     return folds
 
