@@ -99,7 +99,7 @@ module zf_mvu #(
           for (genvar s = 0; s < Slices; s++) begin : g_slice
             localparam bit Signed = ASigned && (s == Slices - 1);
             localparam int At = ((p * Simd + l) * Slices + s) * Bits;
-            logic [Bits-1:0] low, high;
+            logic signed [Bits-1:0] low, high;
             if (Slice == 2) begin : g_two
               assign low  = a[2*s] ? Bits'($signed(w)) : '0;
               assign high = a[2*s+1] ? Bits'($signed({w, 1'b0})) : '0;

@@ -84,12 +84,12 @@ module zf_window_credit #(
 
   function automatic count_t more_done(input int y, input int x);
     if (x != OutW - 1) begin
-      if (y < FreeY || x + 1 < FreeX) more_done = '0;
-      else if (x + 1 == FreeX) more_done = count_t'(FreeX * StrideW - PadLeft);
+      if (y < FreeY || x < FreeX - 1) more_done = '0;
+      else if (x == FreeX - 1) more_done = count_t'(FreeX * StrideW - PadLeft);
       else more_done = count_t'(StrideW);
     end else if (y != OutH - 1) begin
-      if (y + 1 < FreeY) more_done = '0;
-      else if (y + 1 == FreeY) more_done = count_t'((FreeY * StrideH - PadTop) * InW);
+      if (y < FreeY - 1) more_done = '0;
+      else if (y == FreeY - 1) more_done = count_t'((FreeY * StrideH - PadTop) * InW);
       else more_done = count_t'(StrideH * InW - DoneXEnd);
     end else begin
       more_done = count_t'(InH * InW - DoneEnd);
