@@ -157,7 +157,8 @@ def check(count):
 
 def test_twenty_mutants():
     tally = check(20)
-    assert {mutant.module for mutant in tally.killed + tally.survived} == set(campaign.modules())
+    modules = {mutant.module for mutant in tally.killed + tally.survived}
+    assert len(modules) == min(20, len(campaign.modules()))  # one of each
 
 
 @pytest.mark.long
