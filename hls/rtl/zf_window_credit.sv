@@ -65,14 +65,21 @@ module zf_window_credit #(
   localparam int Bits = $clog2((((Rows > KernelH) ? Rows : KernelH) + StrideH) * InW + 1) + 1;
   typedef logic signed [Bits-1:0] count_t;
 
+  // value < limit, by bits: one or two LUTs against a constant, where a carry chain would be four.
+  function automatic logic below(input int value, input int limit);
+    below = 1'b0;
+    for (int b = 0; b < 31; b++) if (value[b] != limit[b]) below = limit[b];
+    below = below && limit > 0;
+  endfunction
+
   // How much need and done grow from pixel (y, x) to the one after it.
   function automatic count_t more_need(input int y, input int x);
     if (x != OutW - 1) begin
-      if (x < ClipX) more_need = count_t'(StrideW);
+      if (below(x, ClipX)) more_need = count_t'(StrideW);
       else if (x == ClipX) more_need = count_t'(InW - (ClipX * StrideW - PadLeft + KernelW));
       else more_need = '0;
     end else if (y != OutH - 1) begin
-      if (y < ClipY) more_need = count_t'(StrideH * InW + NeedX - NeedXEnd);
+      if (below(y, ClipY)) more_need = count_t'(StrideH * InW + NeedX - NeedXEnd);
       else if (y == ClipY)
         more_need =
             count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NeedX - NeedXEnd);
@@ -84,11 +91,11 @@ module zf_window_credit #(
 
   function automatic count_t more_done(input int y, input int x);
     if (x != OutW - 1) begin
-      if (y < FreeY || x < FreeX - 1) more_done = '0;
+      if (below(y, FreeY) || below(x, FreeX - 1)) more_done = '0;
       else if (x == FreeX - 1) more_done = count_t'(FreeX * StrideW - PadLeft);
       else more_done = count_t'(StrideW);
     end else if (y != OutH - 1) begin
-      if (y < FreeY - 1) more_done = '0;
+      if (below(y, FreeY - 1)) more_done = '0;
       else if (y == FreeY - 1) more_done = count_t'((FreeY * StrideH - PadTop) * InW);
       else more_done = count_t'(StrideH * InW - DoneXEnd);
     end else begin
