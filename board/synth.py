@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import Refusal
+from ..hls import manifest as form
 from ..hls.memory import Estimate
 from . import levels, resources, yosys
 
@@ -80,18 +81,18 @@ def synth(
         raise Refusal(f"synth: the tool must be yosys or vivado, not {tool}")
     yosys.version()
     build = Path(build)
-    manifest = _manifest(build)
+    manifest = form.read(build, "family", "part", "top", "sources", "instances")
     family = manifest["family"]
-    sources = {name: (build / name).read_bytes() for name in manifest["sources"]}
+    sources = {name: _content(build, name) for name in manifest["sources"]}
     library = {name: text for name, text in sources.items() if not _is_top(name, manifest)}
 
-    instances = [(item["layer"], _unit(item, build)) for item in manifest["instances"]]
     distinct: dict[str, Unit] = {}
     layers_of: dict[str, list[str]] = {}
-    for layer, unit in instances:
+    for item in manifest["instances"]:
+        unit = _unit(item, build)
         key = _key(unit, library, family)
         distinct[key] = unit
-        layers_of.setdefault(key, []).append(layer)
+        layers_of.setdefault(key, []).append(item["layer"])
 
     say = report or (lambda line: None)
     done = Counter[str]()
@@ -110,11 +111,12 @@ def synth(
 
     by_layer: dict[str, Estimate] = {}
     worst: tuple[levels.Path, str] = (levels.Path(0, ()), "")
-    for layer, unit in instances:
-        result = results[_key(unit, library, family)]
-        by_layer[layer] = by_layer.get(layer, Estimate()) + result.estimate
+    for key, result in results.items():
+        for layer in layers_of[key]:
+            by_layer[layer] = by_layer.get(layer, Estimate()) + result.estimate
         if result.path.levels > worst[0].levels:
-            worst = (result.path, f"{layer} ({unit.module})")
+            worst = (result.path, f"{layers_of[key][0]} ({distinct[key].module})")
+    layers = dict.fromkeys(item["layer"] for item in manifest["instances"])
     total = sum(by_layer.values(), Estimate())
     return (
         {"tool": tool, "part": manifest["part"]}
@@ -123,7 +125,7 @@ def synth(
             "fmax_mhz": None,
             "logic_levels": worst[0].levels,
             "longest_path": {"in": worst[1], "cells": list(worst[0].cells)},
-            "by_layer": {layer: _entry(estimate) for layer, estimate in by_layer.items()},
+            "by_layer": {layer: _entry(by_layer[layer]) for layer in layers},
         }
     )
 
@@ -160,17 +162,11 @@ def synthesize(unit: Unit, sources: Mapping[str, bytes], family: str = "xc7") ->
     return Result(resources.count(cells), levels.longest(module))
 
 
-def _manifest(build: Path) -> dict[str, Any]:
+def _content(build: Path, name: str) -> bytes:
     try:
-        manifest = json.loads((build / "manifest.json").read_text())
-        _ = [manifest[key] for key in ("family", "part", "top", "sources", "instances")]
-    except FileNotFoundError:
-        raise Refusal(f"build {build}: must be a folder with a manifest.json") from None
-    except (OSError, ValueError) as error:
-        raise Refusal(f"build {build}: its manifest.json must be JSON: {error}") from None
-    except (KeyError, TypeError) as error:
-        raise Refusal(f"build {build}: its manifest.json is not whole: {error!r}") from None
-    return manifest
+        return (build / name).read_bytes()
+    except OSError as error:
+        raise Refusal(f"build {build}: must hold {name}, {error.strerror}") from None
 
 
 def _is_top(name: str, manifest: Mapping[str, Any]) -> bool:
@@ -184,8 +180,12 @@ def _unit(item: Mapping[str, Any], build: Path) -> Unit:
         if isinstance(value, str) and value:
             # a block ROM of several pieces reads VALUE.000, VALUE.001, ...
             path = build / value
-            for file in sorted(path.parent.glob(f"{path.name}*")):
-                files[file.relative_to(build).as_posix()] = file.read_bytes()
+            found = sorted(path.parent.glob(f"{path.name}*"))
+            if not found:
+                raise Refusal(f"build {build}: must hold {value}, which {item['layer']} reads")
+            for file in found:
+                name = file.relative_to(build).as_posix()
+                files[name] = _content(build, name)
     return Unit(item["module"], item["parameters"], files)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import Refusal
+from . import manifest as form
 from .memory import LUT_BITS, RAMB18_BITS, RAMB36_BITS, Kind, Primitive
 
 _BLOCK_BITS = {Primitive.RAMB18: RAMB18_BITS, Primitive.RAMB36: RAMB36_BITS}
@@ -37,7 +36,7 @@ def budget(build: Path | str) -> dict[str, Any]:
     Refusal
         The folder is no build.
     """
-    manifest = _manifest(Path(build))
+    manifest = form.read(build, "board", "limits", "memories")
     rows: Sequence[Row] = manifest["memories"]
     limits: Mapping[str, int] = manifest["limits"]
     count = Counter[str]()
@@ -100,17 +99,3 @@ def advice(board: str, rows: Sequence[Row], over: Mapping[str, tuple]) -> str:
         f"{what}: {need:g} of {board}'s {have:g} {unit}, {layer} alone {most:g}; "
         "fewer weight bits, a longer --interval or a larger --board would help"
     )
-
-
-def _manifest(build: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((build / "manifest.json").read_text())
-        rows, _, _ = manifest["memories"], manifest["limits"]["slicem_lut"], manifest["board"]
-        for row in rows:
-            Primitive(row["primitive"])
-            _ = row["layer"], row["kind"], row["count"] + row["bits"]
-    except FileNotFoundError:
-        raise Refusal(f"build {build}: must be a folder with a manifest.json") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Refusal(f"build {build}: its manifest.json cannot be read: {error!r}") from None
-    return manifest

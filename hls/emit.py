@@ -7,19 +7,16 @@ only instantiates library modules and wires them: every line of logic is handwri
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import Refusal
+from . import folder, manifest
 from .design import Design, Instance, Stream
 from .ir import dumps
 from .memory import Placed, rom_files
 from .passes.units import output_bits
 
-FORMAT = 1  # of manifest.json
 TOP = "zynqfire_top"
 LIBRARY = Path(__file__).parent / "rtl"
 BYTE = 8  # bits of an input lane at the top
@@ -59,7 +56,7 @@ def emit(
             files |= rom_files(path, text, width, weights and places[0].block)
     files[f"rtl/{TOP}.sv"] = top(design, parameters)
     files["network.json"] = dumps(design.network)
-    files["manifest.json"] = json.dumps(_manifest(design, parameters, facts), indent=1) + "\n"
+    files[manifest.NAME] = json.dumps(_manifest(design, parameters, facts), indent=1) + "\n"
     return files
 
 
@@ -72,22 +69,11 @@ def write(files: Mapping[str, str | bytes], out: Path) -> None:
         The place cannot be written, or holds something that is no build.
 
     """
-    if out.exists() and not (out / "manifest.json").is_file() and any(out.iterdir()):
-        raise Refusal(f"build folder {out}: must be new, empty or a build, not another folder")
-    beside = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}")
-    try:
+    with folder.replaced(out, manifest.NAME, "build folder") as beside:
         for path, text in files.items():
             target = beside / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(text if isinstance(text, bytes) else text.encode())
-        if out.exists():
-            shutil.rmtree(out)
-        beside.replace(out)
-    except OSError as error:
-        reason = error.strerror or error  # of a link, rmtree has no strerror
-        raise Refusal(f"build folder {out}: cannot be written: {reason}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]]) -> str:
@@ -190,7 +176,7 @@ def _manifest(
     first, last = design.network.input.output, design.network.output
     entry = design.instances[0].sinks[0]
     return {
-        "format": FORMAT,
+        "format": manifest.FORMAT,
         "name": design.network.name,
         "top": TOP,
         "sources": [f"rtl/{name}" for name in (*library_sources(), f"{TOP}.sv")],

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import shutil
 import tempfile
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ import numpy as np
 import onnx
 
 from .. import Refusal
-from . import onnx_graph
+from . import folder, onnx_graph
 from .interpret import decode
 from .ir import Conv, Network, QType, SumPool
 from .lower import from_onnx
@@ -68,23 +66,14 @@ def write_project(
     """
     start = time.monotonic()
     out = Path(out)
-    if out.exists() and not (out / _MARK).is_file() and any(out.iterdir()):
-        raise Refusal(f"project {out}: must be new, empty or an hls4ml project, not another folder")
+    folder.check(out, _MARK, "hls4ml project")  # before the work, not after
     say = report or (lambda text: None)
     say(f"reading {source if not isinstance(source, onnx.ModelProto) else source.graph.name}")
-    beside = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}")
-    try:
+    with folder.replaced(out, _MARK, "hls4ml project") as beside:
         graph = convert(source, beside, part=part, clock_period=clock_period)
         say(f"writing {out}")
         with _quiet():
             graph.write()
-        if out.exists():
-            shutil.rmtree(out)
-        beside.replace(out)
-    except OSError as error:
-        raise Refusal(f"project {out}: cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return {
         "build": str(out),
         "backend": "vitis",

@@ -15,10 +15,11 @@ import numpy as np
 
 from .. import Refusal
 from ..hls import ir
+from ..hls import manifest as form
 from . import simulator, vectors, wrapper
 
-FORMAT = 1  # of manifest.json
-KEYS = ("top", "sources", "input", "output", "streams", "interval_cycles")  # of it, read here
+NETWORK = "network.json"
+KEYS = ("top", "sources", "input", "output", "streams", "interval_cycles")  # of the manifest
 REPORT_SECONDS = 2.0  # between two progress messages
 FAULTS = {
     "unstable": "output beats are withdrawn or change before they are taken",
@@ -68,28 +69,15 @@ class Bench:
         folder = Path(folder)
         if not folder.is_dir():
             raise Refusal(f"{folder}: must be a build folder (zynqfire compile), found none")
-        texts = {}
-        for name in ("manifest.json", "network.json"):
-            try:
-                texts[name] = (folder / name).read_text()
-            except (OSError, UnicodeDecodeError) as error:
-                raise Refusal(f"{folder}: a build folder has a {name}, {error}") from error
+        manifest = form.read(folder, *KEYS)
         try:
-            manifest = json.loads(texts["manifest.json"])
-            network = ir.loads(texts["network.json"])
-        except Refusal:
-            raise
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Refusal(f"{folder}: manifest and network must be whole JSON, {error}") from error
-        if not isinstance(manifest, dict):
-            raise Refusal(f"{folder}/manifest.json: must be an object, not {str(manifest)[:40]}")
-        if manifest.get("format") != FORMAT:
+            network = ir.loads((folder / NETWORK).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise Refusal(f"build {folder}: must hold {NETWORK}, as compile writes") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Refusal(
-                f"{folder}/manifest.json: format must be {FORMAT}, not {manifest.get('format')}"
-            )
-        missing = [key for key in KEYS if key not in manifest]
-        if missing:
-            raise Refusal(f"{folder}/manifest.json: must say {', '.join(missing)}")
+                f"build {folder}: {NETWORK} must be as compile writes: {error}"
+            ) from error
         return cls(folder.absolute(), manifest, network, say)
 
     @property

@@ -110,7 +110,9 @@ def _load(path: Path) -> np.ndarray:
     except OSError as error:
         raise Refusal(f"{path}: cannot be read: {error.strerror or error}") from error
     except UNREADABLE as error:
-        raise Refusal(f"{path}: must be a NumPy array file (.npy), {error}") from error
+        raise Refusal(
+            f"{path}: must be a NumPy array file (.npy) of numbers, which NumPy cannot read from it"
+        ) from error
     if not isinstance(array, np.ndarray):
         raise Refusal(f"{path}: must hold one array (.npy), not an archive of {len(array.files)}")
     return array
@@ -122,7 +124,9 @@ def _golden(path: Path, network: Network) -> tuple[np.ndarray, np.ndarray]:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             codes, outputs = archive["inputs"], archive["outputs"]
     except (OSError, KeyError, *UNREADABLE) as error:
-        raise Refusal(f"{path}: must hold inputs and outputs, {error}") from error
+        raise Refusal(
+            f"{path}: must hold the arrays inputs and outputs, which NumPy cannot read from it"
+        ) from error
     codes = checked(codes, tensor.shape, tensor.qtype, str(path))
     outputs = outputs.reshape((*outputs.shape[:1], -1)) if outputs.size else outputs
     if outputs.dtype.kind not in "iu" or outputs.shape != (len(codes), elements):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ... import Refusal
 from ..design import Instance, Stream
 from ..ir import Concat, Conv, Fold, Input, Output, Requantize, SumPool, Tensor, fold_weights
 from ..memory import Kind, Memory
@@ -161,6 +162,12 @@ def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
 
 def concat(op: Concat, sources: tuple[Stream, ...], sink: Stream) -> Instance:
     """Return the zf_concat of `op`."""
+    for source in sources:
+        if source.beats_per_pixel >= 1 << 16:
+            raise Refusal(
+                f"layer {op.name}: a pixel of an input of a concatenation must be at most 65535 "
+                f"beats, {source.name} has {source.beats_per_pixel}"
+            )
     beats = sum(source.beats_per_pixel << (16 * i) for i, source in enumerate(sources))
     return Instance(
         name=f"u_{sink.name}",

@@ -41,6 +41,7 @@ def build(tmp_path):
         ("second", "zf_fifo", FIFO),
     ]
     manifest = {
+        "format": 1,
         "part": "xc7z020clg400-1",
         "family": "xc7",
         "top": "zynqfire_top",
@@ -132,12 +133,18 @@ def test_refusals(build, tmp_path, monkeypatch):
         synth(build, tool="vivado")
     with pytest.raises(Refusal, match=r"^synth: the tool must be yosys or vivado, not quartus$"):
         synth(build, tool="quartus")
-    with pytest.raises(Refusal, match=r"^build .*: must be a folder with a manifest\.json$"):
+    with pytest.raises(Refusal, match=r"^build .*: must be a folder with a manifest\.json, as"):
         synth(tmp_path)
-    for text in ("[]", "{}"):
-        (tmp_path / "manifest.json").write_text(text)
-        with pytest.raises(Refusal, match=r"^build .*: its manifest\.json is not whole: "):
-            synth(tmp_path)
+    manifest = json.loads((build / "manifest.json").read_text())
+    manifest["instances"][0]["parameters"] = 5
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(Refusal, match=r"instances\[0\]\.parameters: 5 is not of type 'object'$"):
+        synth(tmp_path)
+    (build / "mem" / "a.mem.000").rename(tmp_path / "a")
+    for lost in ("mem/b.mem.000", "mem/b.mem.001"):
+        (build / lost).unlink(missing_ok=True)
+    with pytest.raises(Refusal, match=r"^build .*: must hold mem/[ab]\.mem, which \w+ reads$"):
+        synth(build)
     monkeypatch.setattr(yosys.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Refusal, match=r"^synthesis: the tool yosys must be installed"):
         synth(build)

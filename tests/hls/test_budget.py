@@ -31,7 +31,7 @@ def build(tmp_path):
     """Return a function that writes a manifest and returns its folder."""
 
     def write(rows, **limits):
-        manifest = {"board": "small", "limits": LIMITS | limits, "memories": rows}
+        manifest = {"format": 1, "board": "small", "limits": LIMITS | limits, "memories": rows}
         (tmp_path / "manifest.json").write_text(json.dumps(manifest))
         return tmp_path
 
@@ -101,9 +101,27 @@ def test_exactly_full_fits(build):
 
 def test_no_build(tmp_path):
     """A folder without a manifest, or with a broken one, is refused in one sentence."""
-    with pytest.raises(Refusal, match=r"^build .*: must be a folder with a manifest\.json$"):
+    with pytest.raises(Refusal, match=r"^build .*: must be a folder with a manifest\.json, as"):
         budget(tmp_path)
-    for text in ("{", "{}", '{"board": "a", "limits": {"slicem_lut": 1}, "memories": [{}]}'):
-        (tmp_path / "manifest.json").write_text(text)
-        with pytest.raises(Refusal, match=r"^build .*: its manifest\.json cannot be read: "):
-            budget(tmp_path)
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(Refusal, match=r"^build .*: manifest\.json must be JSON that can be read: "):
+        budget(tmp_path)
+
+
+def test_garbled_manifests(build):
+    """A manifest that is not as compile writes it is refused, naming the place in it."""
+    good = json.loads((build(ROWS) / "manifest.json").read_text())
+    for change, place in (
+        ({"format": 2}, "format: 1 was expected"),
+        ({"board": 5}, r"board: 5 is not of type 'string'"),
+        ({"memories": [{}]}, r"memories\[0\]: '\w+' is a required property"),
+        ({"memories": [{**ROWS[0], "kind": "fly"}]}, r"memories\[0\]\.kind: 'fly' is not one of"),
+        ({"limits": {"slicem_lut": 1}}, "limits: '\\w+' is a required property"),
+    ):
+        folder = build(ROWS)
+        (folder / "manifest.json").write_text(json.dumps(good | change))
+        with pytest.raises(Refusal, match=f"^build .*: manifest.json must be as .*: {place}"):
+            budget(folder)
+    (folder / "manifest.json").write_text("[]")
+    with pytest.raises(Refusal, match=r"as compile writes it: it: \[\] is not of type 'object'$"):
+        budget(folder)

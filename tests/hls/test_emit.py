@@ -2,6 +2,7 @@
 
 import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,9 +85,40 @@ def test_old_build_stays_when_the_new_one_cannot_be_written(tmp_path, monkeypatc
 def test_other_folders_are_not_replaced(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.png").write_text("meow")
-    with pytest.raises(Refusal, match="photos: must be new, empty or a build, not another folder"):
+    with pytest.raises(Refusal, match="photos: must be new, empty or such a one, not another"):
         build(tmp_path / "photos")
     assert (tmp_path / "photos" / "cat.png").read_text() == "meow"
+
+
+def test_old_build_comes_back_when_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    build(tmp_path / "b", interval=900)
+    before = contents(tmp_path / "b")
+    replace = Path.replace
+
+    def fails(self, target):
+        if self.name.endswith(".new"):
+            raise OSError(13, os.strerror(13))
+        return replace(self, target)
+
+    monkeypatch.setattr("pathlib.Path.replace", fails)
+    with pytest.raises(Refusal, match=r"build folder .* cannot be written: Permission denied"):
+        build(tmp_path / "b", seed=3)
+    monkeypatch.undo()
+    assert contents(tmp_path / "b") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_the_empty_folder_one_stands_in_is_taken(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    build(Path("."), interval=900)
+    assert (tmp_path / "here" / "manifest.json").is_file()
+
+
+def test_a_file_is_no_build_folder(tmp_path):
+    (tmp_path / "b").write_text("")
+    with pytest.raises(Refusal, match=r"build folder .*b: must be a folder, it is a file$"):
+        build(tmp_path / "b")
 
 
 def test_literals_beyond_32_bits_carry_their_size():

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from random_networks import Builder, fire, random_network
 
-from zynqfire.hls.ir import Fold, QType, Requantize, Tensor
+from zynqfire import Refusal
+from zynqfire.hls.design import Stream
+from zynqfire.hls.ir import Concat, Fold, QType, Requantize, Tensor
+from zynqfire.hls.passes import units
 from zynqfire.hls.passes.folding import for_interval
 from zynqfire.hls.passes.skew import branch_pixels
 from zynqfire.hls.passes.wiring import identifier, wire
@@ -114,3 +117,12 @@ def test_two_quantizers_of_one_accumulator_stand_behind_a_fork():
     assert [first.parameters[key] for key in keys] == [0, 0, 0]
     rescaled = [i.layer for i in design.instances if i.module == "zf_rescale"]
     assert rescaled == ["a_in_requantize", "b_in_requantize"]
+
+
+def test_a_concatenation_counts_its_beats_in_16_bits():
+    wide = [Tensor(name, (1, 1, 70000), QType(4, False, 0)) for name in "ab"]
+    both = Tensor("both", (1, 1, 140000), QType(4, False, 0))
+    op = Concat("concat", ("a", "b"), both)
+    sources = tuple(Stream(tensor.name, tensor, 1, tensor.name) for tensor in wide)
+    with pytest.raises(Refusal, match=r"^layer concat: .* at most 65535 beats, a has 70000$"):
+        units.concat(op, sources, Stream("both", both, 1, "concat"))

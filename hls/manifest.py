@@ -1,0 +1,95 @@
+"""manifest.json, what a build folder says of itself: its form, and the reader that checks it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from .. import Refusal
+from .memory import Kind, Primitive
+
+NAME = "manifest.json"
+FORMAT = 1
+
+_COUNT = {"type": "integer", "minimum": 1}
+_AMOUNT = {"type": "number", "minimum": 0}
+_TEXT = {"type": "string"}
+_WHERE = {"type": "string", "pattern": r"^(?!/)(?!.*\.\.)"}  # within the build folder
+_SHAPE = {"type": "array", "items": _COUNT}
+_QTYPE = {"bits": _COUNT, "signed": {"type": "boolean"}, "frac": {"type": "integer"}}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _list(**properties: Any) -> dict[str, Any]:
+    return {"type": "array", "items": _object(**properties)}
+
+
+_FORM: dict[str, Any] = {
+    "format": {"const": FORMAT},
+    "name": _TEXT,
+    "top": _TEXT,
+    "sources": {"type": "array", "items": _WHERE, "minItems": 1},
+    "input": _object(shape=_SHAPE, **_QTYPE, lanes=_COUNT, lane_bits=_COUNT, beats=_COUNT),
+    "output": _object(shape=_SHAPE, **_QTYPE, divisor=_COUNT, tdata_bits=_COUNT, beats=_COUNT),
+    "streams": _list(
+        name=_TEXT,
+        tensor=_TEXT,
+        layer=_TEXT,
+        lanes=_COUNT,
+        bits=_COUNT,
+        signed={"type": "boolean"},
+        shape=_SHAPE,
+    ),
+    "instances": _list(
+        layer=_TEXT,
+        module=_TEXT,
+        instance=_TEXT,
+        parameters={"type": "object", "additionalProperties": {"type": ["integer", "string"]}},
+    ),
+    "board": _TEXT,
+    "part": _TEXT,
+    "family": _TEXT,
+    "limits": {"type": "object", "additionalProperties": _AMOUNT}
+    | {"required": ["bram36", "uram", "lut", "slicem_lut"]},
+    "interval_cycles": _COUNT,
+    "memories": _list(
+        layer=_TEXT,
+        kind={"enum": [kind.value for kind in Kind]},
+        bits=_AMOUNT,
+        width=_COUNT,
+        depth=_COUNT,
+        primitive={"enum": [primitive.value for primitive in Primitive]},
+        count=_AMOUNT,
+    ),
+}
+
+
+def read(build: Path | str, *keys: str) -> dict[str, Any]:
+    """Return the manifest of the folder `build`, of which `keys` are there and well formed.
+
+    Raises
+    ------
+    Refusal
+        There is no manifest, it is no JSON, or something at `keys` is not as it must be.
+    """
+    file = Path(build) / NAME
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise Refusal(f"build {build}: must be a folder with a {NAME}, as compile writes") from None
+    except (OSError, ValueError) as error:
+        raise Refusal(f"build {build}: {NAME} must be JSON that can be read: {error}") from None
+    wanted = _object(**{key: _FORM[key] for key in ("format", *keys)})
+    if errors := list(jsonschema.Draft202012Validator(wanted).iter_errors(manifest)):
+        error = jsonschema.exceptions.best_match(errors)
+        where = error.json_path.removeprefix("$").removeprefix(".") or "it"
+        what = " ".join(error.message.split())
+        what = what if len(what) <= 160 else f"{what[:80]} ... {what[-72:]}"
+        raise Refusal(f"build {build}: {NAME} must be as compile writes it: {where}: {what}")
+    return manifest
