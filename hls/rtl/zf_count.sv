@@ -28,12 +28,25 @@ module zf_count #(
     logic [Bits-1:0] value_q;
     logic last_q;
 
+    // Up to six bits each bit of the sum is one LUT; a carry chain would only make paths longer.
+    function automatic logic [Bits-1:0] after(input logic [Bits-1:0] value);
+      logic carry;
+      if (Bits > 6) after = value + 1'b1;
+      else begin
+        carry = 1'b1;
+        for (int b = 0; b < Bits; b++) begin
+          after[b] = value[b] ^ carry;
+          carry &= value[b];
+        end
+      end
+    endfunction
+
     always_ff @(posedge clk_i) begin
       if (rst_i) begin
         value_q <= Bits'(Start);
         last_q  <= (Start == Count - 1);
       end else if (step_i) begin
-        value_q <= last_q ? '0 : value_q + 1'b1;
+        value_q <= last_q ? '0 : after(value_q);
         last_q  <= (value_q == Bits'(Count - 2));
       end
     end

@@ -1,0 +1,96 @@
+"""zf_window_walk: every word's flags against plain loops over pixels, products, taps and groups."""
+
+import itertools
+import random
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+
+from zynqfire.rtl_tb import cases
+from zynqfire.rtl_tb.cases import Case, Part
+
+ENDS = ("end_run_o", "end_product_o", "end_pixel_o", "end_row_o", "end_frame_o")
+
+
+def _case(size, kernel, stride=(1, 1), pads=(0, 0, 0, 0), taps=1, deep=1, groups=1) -> Case:
+    (h, w), (kh, kw), (sh, sw), (top, left, bottom, right) = size, kernel, stride, pads
+    parameters = {
+        "InH": h,
+        "InW": w,
+        "KernelH": kh,
+        "KernelW": kw,
+        "StrideH": sh,
+        "StrideW": sw,
+        "PadTop": top,
+        "PadLeft": left,
+        "OutH": (h + top + bottom - kh) // sh + 1,
+        "OutW": (w + left + right - kw) // sw + 1,
+        "Taps": taps,
+        "Deep": deep,
+        "Columns": 1 if taps == kh * kw else kw,
+        "Lines": kh if taps == 1 else 1,
+        "Groups": groups,
+    }
+    return Case(parameters, {"step_i": 1, **dict.fromkeys(ENDS, 1), "inside_o": taps})
+
+
+SAME = (1, 1, 1, 1)
+CASES = {
+    "one": _case((1, 1), (1, 1)),
+    "serial": _case((4, 5), (3, 3), pads=SAME, deep=3, groups=2),
+    "column": _case((5, 4), (3, 3), (2, 1), SAME, taps=3, groups=3),
+    "full": _case((4, 4), (3, 3), pads=SAME, taps=9, deep=2),
+    "strided": _case((8, 7), (3, 3), (2, 2), SAME, groups=2),
+    "bare": _case((5, 6), (3, 3), taps=9),
+    "upper_left": _case((5, 5), (3, 3), (1, 2), (2, 2, 0, 0), taps=3),
+    "lower_right": _case((6, 5), (3, 3), (2, 1), (0, 0, 2, 2), taps=9, groups=2),
+    "oblong": _case((3, 9), (1, 5), (1, 2), (0, 2, 0, 1), deep=2),
+    "larger": _case((2, 3), (5, 7), pads=(4, 6, 4, 5), taps=35),
+}
+QUICK = ("serial", "column", "full", "strided")
+
+
+def words(p):
+    """Yield the five ends and the taps inside, as a number, of every word of a frame."""
+    counts = [p[key] for key in ("OutH", "OutW", "Groups", "Lines", "Columns", "Deep")]
+    for place in itertools.product(*map(range, counts)):
+        y, x, _, line, column, _ = place
+        last = [at == count - 1 for at, count in zip(place, counts, strict=True)]
+        ends = [all(last[level:]) for level in (4, 3, 2, 1, 0)]
+        inside = 0
+        for tap in range(p["Taps"]):
+            row, col = divmod(tap, p["KernelW"])  # the whole window at once
+            if p["Taps"] == 1:
+                row, col = line, column
+            elif p["Taps"] != p["KernelH"] * p["KernelW"]:
+                row, col = tap, column
+            at_y = y * p["StrideH"] - p["PadTop"] + row
+            at_x = x * p["StrideW"] - p["PadLeft"] + col
+            inside |= (0 <= at_y < p["InH"] and 0 <= at_x < p["InW"]) << tap
+        yield [*ends, inside]
+
+
+@cocotb.test()
+@cocotb.parametrize(name=list(CASES))
+async def exact(dut, name):
+    """Three frames with pauses, a reset in the middle of the second."""
+    part, frame = Part(dut, name), list(words(CASES[name].parameters))
+    Clock(part.clk_i, 4, "ns").start()
+    for steps in (len(frame) + len(frame) // 2, 3 * len(frame)):
+        part.drive(rst_i=1, step_i=1)
+        await RisingEdge(part.clk_i)
+        part.drive(rst_i=0, step_i=0)
+        await RisingEdge(part.clk_i)  # the cycle before the first word
+        done = 0
+        while done < steps:
+            step = random.random() < 0.7
+            part.drive(step_i=step)
+            await RisingEdge(part.clk_i)
+            assert part.read(*ENDS, "inside_o") == frame[done % len(frame)], done
+            done += step
+
+
+def test_zf_window_walk(tmp_path):
+    """Run `exact` for every case."""
+    cases.run("zf_window_walk", CASES, tmp_path)
