@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from .. import Refusal
-from .ir import Concat, Conv, Input, Network, Operation, Output, Requantize, SumPool, Tensor
+from .ir import Add, Concat, Conv, Input, Network, Operation, Output, Requantize, SumPool, Tensor
 from .passes import widths
 
 _CHUNK_BYTES = 1 << 25  # of the largest intermediate array of a chunk of frames
@@ -149,6 +149,8 @@ def _execute(
             return np.clip(rhe(sources[0].astype(np.int64), shift), op.lo, op.hi)
         case Concat():
             return np.concatenate(sources, axis=-1)
+        case Add():
+            return sources[0].astype(np.int64) + sources[1]
         case SumPool():
             return sources[0].sum(axis=(1, 2), keepdims=True, dtype=np.int64)
         case Output():

@@ -164,6 +164,15 @@ class Concat:
 
 
 @dataclass(frozen=True, eq=False)
+class Add:
+    """Exact sum of two inputs, code by code; both share one QType and one shape."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class SumPool:
     """Exact sum of each channel over the whole map; output shape (1, 1, C).
 
@@ -195,9 +204,9 @@ class Output:
         return (self.input,)
 
 
-Operation = Input | Conv | Requantize | Concat | SumPool | Output
+Operation = Input | Conv | Requantize | Concat | Add | SumPool | Output
 OPERATIONS: dict[str, type] = {
-    cls.__name__: cls for cls in (Input, Conv, Requantize, Concat, SumPool, Output)
+    cls.__name__: cls for cls in (Input, Conv, Requantize, Concat, Add, SumPool, Output)
 }
 
 

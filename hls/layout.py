@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from . import parameters
 from .names import to_identifier
 from .onnx_graph import CHANNELS_LAST
-from .steps import Convolve, Join, Pool, Quantize, Quantizer, Rectify, Steps
+from .steps import Convolve, Join, Pool, Quantize, Quantizer, Rectify, Steps, Sum
 
 _QUANT_DOMAIN = "qonnx.custom_op.general"
 _IR_VERSION = 10  # onnxruntime 1.31 reads up to 13
@@ -51,6 +51,9 @@ class _Writer:
                     )
                 case Join():
                     self.join(name, step)
+                case Sum():
+                    inputs = [self.written[tensor] for tensor in step.inputs]
+                    self.nodes.append(helper.make_node("Add", inputs, [name], name=name))
                 case Pool():
                     self.pool(name, step)
         result = self.written[source.output]

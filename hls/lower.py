@@ -18,6 +18,7 @@ import onnx
 from .. import Refusal
 from . import narrow, verify
 from .ir import (
+    Add,
     Concat,
     Conv,
     Input,
@@ -246,6 +247,32 @@ class _Lowering:
         self.result(node, value)
 
     def concat(self, node: Any) -> None:
+        tensors = self.alike(node)
+        layer = _name(node)
+        names = tuple(tensor.name for tensor in tensors)
+        shape = (*tensors[0].shape[:2], sum(tensor.shape[2] for tensor in tensors))
+        tensor = self.emit(Concat(layer, names, Tensor(layer, shape, tensors[0].qtype)))
+        self.result(node, _Value(tensor, layer))
+
+    def add(self, node: Any) -> None:
+        layer = _name(node)
+        if node.get_attr("op") != "add":
+            raise Refusal(
+                f"layer {layer}: two maps may be added, not {node.get_attr('op')} be applied"
+            )
+        tensors = self.alike(node)
+        names = tuple(tensor.name for tensor in tensors)
+        ranges = [self.ranges[name] for name in names]
+        lo, hi = (sum(bounds) for bounds in zip(*ranges, strict=True))
+        source = tensors[0].qtype
+        exact = QType.holding(lo, hi, source.frac)
+        bits = max(exact.bits + (source.signed and not exact.signed), source.bits)
+        tensor = Tensor(layer, tensors[0].shape, replace(source, bits=bits))
+        self.emit(Add(layer, names, tensor))
+        self.result(node, _Value(tensor, layer))
+
+    def alike(self, node: Any) -> list[Tensor]:
+        """Return the inputs of `node` with one type, on the finest of their grids."""
         values = [self.source(node, index) for index in range(len(node.inputs))]
         frac = max(value.tensor.qtype.frac for value in values)
         ranges = [self.extent(value, frac) for value in values]
@@ -255,12 +282,7 @@ class _Lowering:
             qtype = first
         else:
             qtype = QType.holding(lo, hi, frac)
-        tensors = [self.exactly(value, qtype) for value in values]
-        layer = _name(node)
-        names = tuple(tensor.name for tensor in tensors)
-        shape = (*tensors[0].shape[:2], sum(tensor.shape[2] for tensor in tensors))
-        tensor = self.emit(Concat(layer, names, Tensor(layer, shape, qtype)))
-        self.result(node, _Value(tensor, layer))
+        return [self.exactly(value, qtype) for value in values]
 
     def pool(self, node: Any) -> None:
         layer = _name(node)
@@ -298,6 +320,7 @@ _HANDLERS = {
     "PointwiseConv2D": _Lowering.conv,
     "Activation": _Lowering.activation,
     "Concatenate": _Lowering.concat,
+    "Merge": _Lowering.add,
     "Pooling2D": _Lowering.pool,
     "AveragePooling2D": _Lowering.pool,
 }

@@ -51,6 +51,11 @@ class Names:
         """Return the name of what follows `tensor`: fire2/squeeze/relu."""
         return self.unique(f"{self.of.get(tensor, 'input')}/{what}")
 
+    def adding(self, node: Node) -> str:
+        """Return the name of an addition: fire3/add in the module fire3."""
+        scope = node.scopes[-1].replace(".", "/") if node.scopes else ""
+        return self.unique(f"{scope}/add" if scope else node.name)
+
     def joining(self, tensors: tuple[str, ...], node: Node) -> str:
         """Return the name of a concatenation: fire2/concat after fire2/expand1 and expand3."""
         owners = [self.of.get(tensor, "") for tensor in tensors]

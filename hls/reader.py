@@ -18,10 +18,10 @@ from .. import Refusal
 from . import layout, names, onnx_graph, parameters
 from .onnx_graph import Node, OnnxGraph
 from .simplify import merge_twins, prune
-from .steps import Codes, Convolve, Join, Pool, Quantize, Rectify, Select, Step, Steps
+from .steps import Codes, Convolve, Join, Pool, Quantize, Rectify, Select, Step, Steps, Sum
 
 SUPPORTED = (
-    "AveragePool, Concat, Conv, Dropout, Flatten, GlobalAveragePool, Identity, Pad, Quant, "
+    "Add, AveragePool, Concat, Conv, Dropout, Flatten, GlobalAveragePool, Identity, Pad, Quant, "
     "ReduceMean, Relu, Reshape, Slice, Squeeze"
 )
 
@@ -192,6 +192,18 @@ class _Reader:
         self.names.of[node.outputs[0]] = name
         self.add(node, Join(name, tensors, node.outputs[0], shape), sources[0].flat)
 
+    def sum(self, node: Node) -> None:
+        left, right = (self.map(node, index) for index in range(2))
+        if left.shape != right.shape or left.flat != right.flat:
+            raise Refusal(
+                f"layer {node.name}: Add needs maps of one shape, not "
+                f"{_size(left.shape)} and {_size(right.shape)}"
+            )
+        name = self.names.adding(node)
+        self.names.of[node.outputs[0]] = name
+        tensors = (left.tensor, right.tensor)
+        self.add(node, Sum(name, tensors, node.outputs[0], left.shape), left.flat)
+
     def average_pool(self, node: Node) -> None:
         source = self.map(node)
         kernel = tuple(node.attributes.get("kernel_shape", ()))
@@ -308,6 +320,7 @@ class _Reader:
 
 
 _HANDLERS: dict[str, Callable[[_Reader, Node], None]] = {
+    "Add": _Reader.sum,
     "AveragePool": _Reader.average_pool,
     "Concat": _Reader.concat,
     "Conv": _Reader.conv,
@@ -324,6 +337,10 @@ _HANDLERS: dict[str, Callable[[_Reader, Node], None]] = {
     "Slice": _Reader.slice,
     "Squeeze": _Reader.reshape,
 }
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    return "x".join(map(str, shape))
 
 
 def _unsupported(node: Node) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import Refusal
-from .steps import Convolve, Join, Quantize, Select, Step, Steps
+from .steps import Convolve, Join, Quantize, Select, Step, Steps, Sum
 
 
 def merge_twins(model: Steps) -> Steps:
@@ -16,7 +16,7 @@ def merge_twins(model: Steps) -> Steps:
     same: dict[str, str] = {}
     steps = []
     for step in model.steps:
-        if isinstance(step, Join):
+        if isinstance(step, Join | Sum):
             step = replace(step, inputs=tuple(same.get(t, t) for t in step.inputs))
         else:
             step = replace(step, input=same.get(step.input, step.input))
@@ -52,8 +52,9 @@ def _pushed_back(model: Steps, select: Select) -> tuple[Step, ...]:
     tensor = select.input
     while not isinstance(cut.get(tensor), Convolve):
         maker = makers.get(tensor)
-        if maker is None or isinstance(maker, Join):
-            what = "the input" if maker is None else f"the concatenation {maker.name}"
+        if maker is None or isinstance(maker, Join | Sum):
+            kind = "concatenation" if isinstance(maker, Join) else "addition"
+            what = "the input" if maker is None else f"the {kind} {maker.name}"
             raise Refusal(
                 f"layer {select.name}: a Slice of channels must follow one convolution, not {what}"
             )

@@ -110,6 +110,18 @@ class Join:
 
 
 @dataclass(frozen=True, eq=False)
+class Sum:
+    """The two `inputs` added, value by value."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    shape: tuple[int, int, int]
+
+    kind: ClassVar[str] = "add"
+
+
+@dataclass(frozen=True, eq=False)
 class Pool:
     """Average over the whole map."""
 
@@ -135,7 +147,7 @@ class Select:
     kind: ClassVar[str] = "select"
 
 
-Step = Quantize | Convolve | Rectify | Join | Pool | Select
+Step = Quantize | Convolve | Rectify | Join | Sum | Pool | Select
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,4 +167,4 @@ class Steps:
 
 def sources(step: Step) -> tuple[str, ...]:
     """Return the tensors that `step` reads."""
-    return step.inputs if isinstance(step, Join) else (step.input,)
+    return step.inputs if isinstance(step, Join | Sum) else (step.input,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import Refusal
-from .ir import Concat, Conv, Input, Network, Operation, Output, Requantize, SumPool, Tensor
+from .ir import Add, Concat, Conv, Input, Network, Operation, Output, Requantize, SumPool, Tensor
 from .passes import widths
 
 ACTIVATION_BITS = range(2, 9)
@@ -127,15 +127,34 @@ def _requantize(op: Requantize, sources: list[Tensor]) -> None:
         )
 
 
-def _concat(op: Concat, sources: list[Tensor]) -> None:
-    for tensor in (*sources, op.output):
+def _joined(op: Concat | Add, tensors: list[Tensor], what: str) -> None:
+    for tensor in (*tensors, op.output):
         _plain(op, tensor)
-    kinds = {tensor.qtype for tensor in (*sources, op.output)}
+    kinds = {tensor.qtype for tensor in tensors}
     if len(kinds) > 1:
         raise Refusal(
-            f"layer {op.name}: inputs of a concatenation must share one type, not "
+            f"layer {op.name}: inputs of {what} must share one type, not "
             f"{', '.join(sorted(map(str, kinds)))}"
         )
+
+
+def _add(op: Add, sources: list[Tensor]) -> None:
+    _joined(op, sources, "an addition")
+    if len(sources) != 2:
+        raise Refusal(f"layer {op.name}: an addition must have two inputs, not {len(sources)}")
+    if sources[0].shape != sources[1].shape:
+        raise Refusal(f"layer {op.name}: inputs of an addition must share one shape")
+    _shape(op, sources[0].shape)
+    source, result = sources[0].qtype, op.output.qtype
+    if (result.frac, result.signed) != (source.frac, source.signed) or result.bits < source.bits:
+        raise Refusal(
+            f"layer {op.name}: the sum of {source} must be no narrower and on the same grid, not "
+            f"{result}"
+        )
+
+
+def _concat(op: Concat, sources: list[Tensor]) -> None:
+    _joined(op, [*sources, op.output], "a concatenation")
     if {tensor.shape[:2] for tensor in sources} != {op.output.shape[:2]}:
         raise Refusal(f"layer {op.name}: inputs of a concatenation must share one map size")
     _shape(op, (*op.output.shape[:2], sum(tensor.shape[2] for tensor in sources)))
@@ -164,6 +183,7 @@ _RULES = {
     Conv: _conv,
     Requantize: _requantize,
     Concat: _concat,
+    Add: _add,
     SumPool: _pool,
     Output: _output,
 }

@@ -118,7 +118,7 @@ def log2_scale(layer: QuantConv2d | QuantReLU) -> int:
     """Return log2 of the scale of `layer`, of the finest channel where they differ."""
     quant = layer.weight_quant if isinstance(layer, QuantConv2d) else layer.act_quant
     bits = int(quant.bit_width()) - isinstance(layer, QuantConv2d)
-    return round(float(_exponent(layer).min())) - bits
+    return round(_exponent(layer).min().item()) - bits
 
 
 def _best(rows: torch.Tensor, low: int, high: int, span: int = 5) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from random_networks import Builder, fire, random_network
+from random_networks import Builder, bypassed, fire, random_network
 
 from zynqfire.board.catalog import load
 from zynqfire.hls.compile import build
@@ -57,3 +57,18 @@ def test_many_random_networks(seed, tmp_path):
 
 def test_fire_modules_keep_the_interval_of_their_slowest_layer(tmp_path):
     check(two_fires(), tmp_path / "build", interval=160)
+
+
+def bypasses(stacked=2, size=8):
+    """Return fire modules in a row, the source of each added to its result."""
+    build = Builder(np.random.default_rng(3), (size, size, 3), QType(8, False, 8))
+    tensor = build.convolution("conv1", build.operations[0].output, 8, (3, 3), (1, 1), (1,) * 4)
+    tensor = build.requantize("conv1", tensor)
+    for number in range(stacked):
+        tensor = bypassed(build, f"fire{number + 2}", tensor, 4)
+    tensor = build.convolution("conv10", tensor, 5, (1, 1), (1, 1), (0,) * 4)
+    return build.output(build.sum_pool("pool", tensor))
+
+
+def test_bypasses_keep_the_interval_of_their_slowest_layer(tmp_path):
+    check(bypasses(), tmp_path / "build", interval=640)

@@ -6,6 +6,7 @@ import numpy as np
 
 from zynqfire.hls.interpret import run
 from zynqfire.hls.ir import (
+    Add,
     Concat,
     Conv,
     Input,
@@ -102,6 +103,16 @@ class Builder:
         self.operations.append(Concat(name, tuple(source.name for source in sources), tensor))
         return tensor
 
+    def add(self, name, left, right):
+        """Append a sum of two tensors of one type."""
+        source = left.qtype
+        assert source == right.qtype
+        tensor = Tensor(
+            f"{name}_out", left.shape, QType(source.bits + 1, source.signed, source.frac)
+        )
+        self.operations.append(Add(name, (left.name, right.name), tensor))
+        return tensor
+
 
 def random_network(seed: int) -> Network:
     """Return a small random network: convolutions, maybe a fire module, maybe a pool."""
@@ -152,6 +163,22 @@ def random_network(seed: int) -> Network:
     elif rng.integers(2):
         tensor = build.requantize("last", tensor, 8, True)
     return build.output(tensor)
+
+
+def bypassed(build: Builder, name: str, source, squeeze: int):
+    """Append a fire module, its source added to its result; return the sum's tensor, quantized."""
+    half = source.shape[2] // 2
+    tensor = fire(build, name, source, squeeze, half, source.shape[2] - half)
+    frac = max(source.qtype.frac, tensor.qtype.frac)
+    both = []
+    for branch, part in (("source", source), ("fire", tensor)):
+        qtype = QType(12, False, frac)
+        aligned = Tensor(f"{name}/{branch}_aligned", part.shape, qtype)
+        build.operations.append(
+            Requantize(f"{name}/{branch}_align", part.name, aligned, 0, qtype.hi)
+        )
+        both.append(aligned)
+    return build.requantize(f"{name}/bypass", build.add(f"{name}/add", *both))
 
 
 def fire(build: Builder, name: str, source, squeeze: int, expand1: int, expand3: int):

@@ -1,70 +1,97 @@
-"""How far branches drift apart between a fork and the concat that joins them."""
+"""How far branches drift apart between a fork and the concat or addition that joins them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from ..ir import Concat, Conv, Network, SumPool
+from ..ir import Add, Concat, Conv, Network, SumPool
 from .geometry import Window
 
 
-def branch_pixels(network: Network, tensor: str) -> dict[str, int]:
-    """Return, for each reader of the forked `tensor`, the pixels that its branch must store.
+@dataclass(frozen=True)
+class Lag:
+    """How far a branch runs ahead of the others that it is joined with.
 
-    Pixel n of a concat needs its last input pixel on every branch. A branch that needs fewer
+    Attributes
+    ----------
+    pixels
+        Of the forked tensor, that another branch needs before its result is due.
+    units
+        Convolutions that the longest of the other branches has more.
+    """
+
+    pixels: int
+    units: int
+
+
+def branch_lags(network: Network, tensor: str) -> dict[str, Lag]:
+    """Return what the branch of each reader of the forked `tensor` must wait for.
+
+    Pixel n of a join needs its last input pixel on every branch. A branch that needs fewer
     pixels than the greediest one must hold the difference, else the fork stops before the greedy
-    branch has what it needs, for good. The largest difference over all n and all concats is
-    returned; zero for the greediest branch.
+    branch has what it needs, for good. The largest difference over all n and all joins is
+    returned; zero for the greediest branch. A branch of fewer convolutions must also hold what
+    passes while the others' fill.
     """
     readers = network.consumers(tensor)
     height, width, _ = network.tensor(tensor).shape
-    needs = [
-        _propagate(network, tensor, reader.name, np.arange(1, height * width + 1))
-        for reader in readers
-    ]
-    depth = {reader.name: 0 for reader in readers}
+    start = _Reach(np.arange(1, height * width + 1), 0)
+    reached = [_propagate(network, tensor, reader.name, start) for reader in readers]
+    lags = {reader.name: Lag(0, 0) for reader in readers}
     for op in network.operations:
-        if not isinstance(op, Concat):
+        if not isinstance(op, Concat | Add):
             continue
         joined = [
-            (reader.name, need[op.name])
-            for reader, need in zip(readers, needs, strict=True)
-            if op.name in need
+            (reader.name, reach[op.name])
+            for reader, reach in zip(readers, reached, strict=True)
+            if op.name in reach
         ]
         if len(joined) < 2:
             continue
-        greediest = np.max([need for _, need in joined], axis=0)
-        for name, need in joined:
-            depth[name] = max(depth[name], int((greediest - need).max()))
-    return depth
+        greediest = np.max([reach.need for _, reach in joined], axis=0)
+        longest = max(reach.units for _, reach in joined)
+        for name, reach in joined:
+            pixels = int((greediest - reach.need).max())
+            lag = lags[name]
+            lags[name] = Lag(max(lag.pixels, pixels), max(lag.units, longest - reach.units))
+    return lags
 
 
-def _propagate(
-    network: Network, tensor: str, first: str, need: np.ndarray
-) -> dict[str, np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class _Reach:
+    """Pixels of the forked tensor that each pixel here needs, and convolutions on the way."""
+
+    need: np.ndarray
+    units: int
+
+
+def _propagate(network: Network, tensor: str, first: str, start: _Reach) -> dict[str, _Reach]:
     """Return what each operation's pixels need of `tensor` through its reader `first`.
 
     Keys are operation names; an operation that the branch does not reach is missing.
     """
-    reached: dict[str, np.ndarray] = {}
+    reached: dict[str, _Reach] = {}
     for op in network.operations:
         sources = []
         for name in op.inputs:
             producer = network.producer(name)
             if name == tensor:
                 if op.name == first:
-                    sources.append(need)
+                    sources.append(start)
             elif producer.name in reached:
                 sources.append(reached[producer.name])
         if not sources:
             continue
-        count = np.max(sources, axis=0)
+        need = np.max([source.need for source in sources], axis=0)
+        units = max(source.units for source in sources)
         match op:
             case Conv():
                 window = Window.of(op, network.tensor(op.input).shape)
-                reached[op.name] = count[window.need() - 1]
+                reached[op.name] = _Reach(need[window.need() - 1], units + 1)
             case SumPool():
-                reached[op.name] = count[-1:]
+                reached[op.name] = _Reach(need[-1:], units)
             case _:
-                reached[op.name] = count
+                reached[op.name] = _Reach(need, units)
     return reached

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import Refusal
 from ..design import Instance, Stream
-from ..ir import Concat, Conv, Fold, Input, Output, Requantize, SumPool, Tensor, fold_weights
+from ..ir import Add, Concat, Conv, Fold, Input, Output, Requantize, SumPool, Tensor, fold_weights
 from ..memory import Kind, Memory
 from .geometry import Window
 
@@ -174,6 +174,26 @@ def concat(op: Concat, sources: tuple[Stream, ...], sink: Stream) -> Instance:
         layer=op.name,
         module="zf_concat",
         parameters={"Width": sink.width, "Ports": len(sources), "Beats": beats},
+        sources=sources,
+        sinks=(sink,),
+        operation=op,
+        cycles=sink.beats,
+    )
+
+
+def add(op: Add, sources: tuple[Stream, ...], sink: Stream) -> Instance:
+    """Return the zf_add of `op`."""
+    qtype = sources[0].tensor.qtype
+    return Instance(
+        name=f"u_{sink.name}",
+        layer=op.name,
+        module="zf_add",
+        parameters={
+            "Lanes": sink.lanes,
+            "Bits": qtype.bits,
+            "Signed": int(qtype.signed),
+            "OutBits": sink.tensor.qtype.bits,
+        },
         sources=sources,
         sinks=(sink,),
         operation=op,

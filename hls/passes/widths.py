@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir import Conv, Input, Network, Operation, Output, Requantize, SumPool
+from ..ir import Add, Conv, Input, Network, Operation, Output, Requantize, SumPool
 
 Range = tuple[int, int]
 
@@ -41,6 +41,8 @@ def output_range(op: Operation, inputs: list[Range]) -> Range:
         return op.lo, op.hi
     if isinstance(op, Output):
         return inputs[0]
+    if isinstance(op, Add):
+        return sum(r[0] for r in inputs), sum(r[1] for r in inputs)
     low, high = min(r[0] for r in inputs), max(r[1] for r in inputs)
     if isinstance(op, SumPool):
         raise TypeError("a sum needs its input's shape: use `ranges`")

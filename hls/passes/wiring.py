@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from ... import Refusal
 from ..design import Design, Instance, Stream
-from ..ir import Concat, Conv, Fold, Network, Operation, Output, Requantize, SumPool, Tensor
+from ..ir import Add, Concat, Conv, Fold, Network, Operation, Output, Requantize, SumPool, Tensor
 from . import units
-from .skew import branch_pixels
+from .skew import Lag, branch_lags
 
 RESERVED = ("axis_in", "axis_out", "s_axis", "m_axis")  # names in the emitted top
 
@@ -46,6 +47,8 @@ class _Wiring:
                     self.rescale(op)  # a convolution's own is part of its unit
             case Concat():
                 self.concat(op)
+            case Add():
+                self.addition(op)
             case SumPool():
                 self.sum_pool(op)
             case Output():
@@ -89,7 +92,8 @@ class _Wiring:
         self.deliver(stream)
 
     def concat(self, op: Concat) -> None:
-        lanes = self.concat_lanes(op)
+        lanes = self.join_lanes(op)
+        self.must_differ(op)
         sources = tuple(self.turn(self.take(name, op, lanes), op) for name in op.inputs)
         stream = self.stream(identifier(op.name), op.output, lanes, op.name)
         self.add(units.concat(op, sources, stream))
@@ -104,7 +108,22 @@ class _Wiring:
         self.add(units.fifo(stream, ready, stream.beats_per_pixel + 2))
         return ready
 
-    def concat_lanes(self, op: Concat) -> int:
+    def addition(self, op: Add) -> None:
+        lanes = self.join_lanes(op)
+        self.must_differ(op)
+        sources = tuple(self.take(name, op, lanes) for name in op.inputs)
+        stream = self.stream(identifier(op.name), op.output, lanes, op.name)
+        self.add(units.add(op, sources, stream))
+        self.deliver(stream)
+
+    @staticmethod
+    def must_differ(op: Concat | Add) -> None:
+        """Refuse a map that is joined with itself: a stream has one reader."""
+        for index, name in enumerate(op.inputs):
+            if name in op.inputs[:index]:
+                raise Refusal(f"layer {op.name}: inputs must be different maps, not {name} twice")
+
+    def join_lanes(self, op: Concat | Add) -> int:
         """Return the lanes that all parts share: the reader's where they fit and suffice."""
         height, width, channels = op.output.shape
         parts = [self.network.tensor(name).shape[2] for name in op.inputs]
@@ -144,20 +163,20 @@ class _Wiring:
             name = f"{stream.name}_to_{identifier(reader.name)}"
             sinks.append(self.stream(name, stream.tensor, stream.lanes, stream.layer))
         self.add(units.fork(stream, tuple(sinks)))
-        waiting = branch_pixels(self.network, stream.tensor.name)
+        lags = branch_lags(self.network, stream.tensor.name)
         for reader, sink in zip(readers, sinks, strict=True):
-            pixels = waiting[reader.name]
-            if pixels:
+            lag = lags[reader.name]
+            if lag.pixels or lag.units:
                 late = self.stream(f"{sink.name}_late", sink.tensor, sink.lanes, reader.name)
-                self.add(units.fifo(sink, late, self.fifo_depth(sink, pixels)))
+                self.add(units.fifo(sink, late, self.fifo_depth(sink, lag)))
                 sink = late
             self.streams[stream.tensor.name, reader.name] = sink
 
-    def fifo_depth(self, stream: Stream, pixels: int) -> int:
-        """Return beats for `pixels` and for those that pass while the other branch's pipe fills."""
+    def fifo_depth(self, stream: Stream, lag: Lag) -> int:
+        """Return beats for the pixels of `lag` and those that pass while other pipes fill."""
         height, width, _ = stream.tensor.shape
         passing = units.PIPELINE * height * width // self.interval + 2
-        return (pixels + passing) * stream.beats_per_pixel
+        return (lag.pixels + passing * max(lag.units, 1)) * stream.beats_per_pixel
 
     def take(self, tensor: str, reader: Operation, lanes: int | None) -> Stream:
         """Return the reader's stream of `tensor`, converted to `lanes`."""

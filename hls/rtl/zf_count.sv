@@ -28,16 +28,13 @@ module zf_count #(
     logic [Bits-1:0] value_q;
     logic last_q;
 
-    // Up to six bits each bit of the sum is one LUT; a carry chain would only make paths longer.
+    // value + 1 by bits: a LUT or two each, where a carry chain would make other paths longer.
     function automatic logic [Bits-1:0] after(input logic [Bits-1:0] value);
       logic carry;
-      if (Bits > 6) after = value + 1'b1;
-      else begin
-        carry = 1'b1;
-        for (int b = 0; b < Bits; b++) begin
-          after[b] = value[b] ^ carry;
-          carry &= value[b];
-        end
+      carry = 1'b1;
+      for (int b = 0; b < Bits; b++) begin
+        after[b] = value[b] ^ carry;
+        carry &= value[b];
       end
     endfunction
 

@@ -105,6 +105,10 @@ class Net:
         channels = sum(self.shapes[x][1] for x in xs)
         return self.node("Concat", list(xs), (1, channels, height, width), axis=axis)
 
+    def add(self, x, y):
+        """Add a sum."""
+        return self.node("Add", [x, y], self.shapes[x])
+
     def pool(self, x):
         """Add an average over the whole map."""
         _, channels, height, width = self.shapes[x]

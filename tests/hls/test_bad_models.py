@@ -112,7 +112,7 @@ def test_unsupported_operator(op):
     net = small()
     net.node(op, [net.last], net.shapes[net.last], name="odd")
     assert refusal(net) == (
-        f"layer odd: operator {op} is not supported, only AveragePool, Concat, Conv, Dropout, "
+        f"layer odd: operator {op} is not supported, only Add, AveragePool, Concat, Conv, Dropout, "
         "Flatten, GlobalAveragePool, Identity, Pad, Quant, ReduceMean, Relu, Reshape, Slice, "
         "Squeeze are"
     )

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from random_networks import Builder, fire, random_network
+from random_networks import Builder, bypassed, fire, random_network
 
 from zynqfire import Refusal
 from zynqfire.hls.design import Stream
 from zynqfire.hls.ir import Concat, Fold, QType, Requantize, Tensor
 from zynqfire.hls.passes import units
 from zynqfire.hls.passes.folding import for_interval
-from zynqfire.hls.passes.skew import branch_pixels
+from zynqfire.hls.passes.skew import Lag, branch_lags
 from zynqfire.hls.passes.wiring import identifier, wire
 
 
@@ -42,7 +42,14 @@ def test_short_branch_holds_a_row_and_a_pixel():
     """Expand 3x3 needs pixel (y+1, x+1) for pixel (y, x); expand 1x1 waits with what it has."""
     network = fire_network(size=6)
     squeezed = network.tensor("fire/squeeze_out").name
-    assert branch_pixels(network, squeezed) == {"fire/expand1": 7, "fire/expand3": 0}
+    lags = branch_lags(network, squeezed)
+    assert lags == {"fire/expand1": Lag(7, 0), "fire/expand3": Lag(0, 0)}
+
+
+def test_a_bypass_waits_for_two_convolutions():
+    network = bypass_network()
+    lags = branch_lags(network, network.convolutions[1].input)
+    assert lags == {"fire/squeeze": Lag(0, 0), "fire/source_align": Lag(7, 2)}
 
 
 def test_concat_takes_its_readers_lanes_where_they_keep_the_interval():
@@ -126,3 +133,9 @@ def test_a_concatenation_counts_its_beats_in_16_bits():
     sources = tuple(Stream(tensor.name, tensor, 1, tensor.name) for tensor in wide)
     with pytest.raises(Refusal, match=r"^layer concat: .* at most 65535 beats, a has 70000$"):
         units.concat(op, sources, Stream("both", both, 1, "concat"))
+
+
+def bypass_network(size=6):
+    build = Builder(np.random.default_rng(0), (size, size, 4), QType(8, False, 8))
+    tensor = build.convolution("conv", build.operations[0].output, 8, (1, 1), (1, 1), (0,) * 4)
+    return build.output(bypassed(build, "fire", build.requantize("conv", tensor), 4))
