@@ -226,17 +226,15 @@ def _stream_bits(variable: Any) -> int:
 def _size_streams(graph: Any) -> None:
     """Give a stream the rows by which the branches of a fork can lag, others a few pixels.
 
-    A branch with a K x K window lags K rows behind one without, and padding comes in rows.
+    A branch with a K x K window lags K rows behind one without, and padding comes in rows. The
+    branches of a concatenation differ by one window, those of an addition by any number.
     """
-    rows = max(
-        (
-            node.get_attr("filt_height", 1)
-            for node in graph.get_layers()
-            if "Conv" in node.class_name
-        ),
-        default=1,
-    )
-    joined = any(node.class_name == "Concatenate" for node in graph.get_layers())
+    classes = [node.class_name for node in graph.get_layers()]
+    heights = [
+        node.get_attr("filt_height", 1) for node in graph.get_layers() if "Conv" in node.class_name
+    ]
+    rows = sum(heights) if "Merge" in classes else max(heights, default=1)
+    joined = "Merge" in classes or "Concatenate" in classes
     for variable in _streams(graph):
         if isinstance(getattr(variable, "pragma", None), tuple):
             pixels = int(np.prod(variable.shape[:-1]))

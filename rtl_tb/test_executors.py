@@ -23,7 +23,7 @@ head = 16
 conv1 = { channels = 8, kernel = 3, stride = 2, pad = 1 }
 fire = [
     { squeeze = 4, expand1 = 8, expand3 = 8, stride = 2 },
-    { squeeze = 4, expand1 = 8, expand3 = 8 },
+    { squeeze = 4, expand1 = 8, expand3 = 8, bypass = true },
 ]
 """
 

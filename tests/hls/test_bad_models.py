@@ -307,3 +307,14 @@ def test_prepare_refuses_the_same():
     """`prepare` alone, as scripts that call hls4ml use it, refuses too."""
     with pytest.raises(Refusal, match="dilation must be 1"):
         prepare(small(dilations=[2, 2]).model())
+
+
+def test_additions_that_are_refused():
+    net = small()
+    wide = net.conv(net.last, codes(RNG, 5, 4, (1, 1)), name="wide")
+    net.add(wide, net.constant(np.ones((1, 5, 1, 1), np.float32)))
+    assert "input 1 of Add must be a feature map, not the constant" in refusal(net)
+    net = small()
+    first = net.quant(net.last, 4, 4, True)
+    net.add(first, net.conv(first, codes(RNG, 1, 4, (1, 1)), name="thin"))
+    assert "Add needs maps of one shape, not 6x6x4 and 6x6x1" in refusal(net)

@@ -192,18 +192,14 @@ def networks(draw):
         frac = rng.integers(2, 7, outputs) if rng.integers(2) else int(rng.integers(2, 7))
         size = weights[0].size ** 0.5 * (1 << (bits - 1)) * reach / 3
         bias = rng.integers(-size, size + 1, outputs) if rng.integers(2) else None
+        before, stride = x, (int(pick(1, 2)), int(pick(1, 2)))
+        same = {"bits": bits, "narrow": narrow, "stride": stride, "pads": pads}
         x = net.conv(
-            x,
-            weights,
-            frac,
-            bits,
-            narrow,
-            bias=bias,
-            bias_frac=acc + frac,
-            stride=(int(pick(1, 2)), int(pick(1, 2))),
-            pads=pads,
-            name=f"layer{index}",
+            x, weights, frac, bias=bias, bias_frac=acc + frac, name=f"layer{index}", **same
         )
+        if rng.integers(3) == 0:  # accumulators of another grid on top
+            twin = codes(rng, outputs, channels, kernel, bits, narrow)
+            x = net.add(x, net.conv(before, twin, frac + 1, name=f"twin{index}", **same))
         if index == layers - 1 and rng.integers(2):
             break
         signed = bool(rng.integers(2))
@@ -213,6 +209,8 @@ def networks(draw):
         acc = int(np.round(bits - signed - spread))
         x = net.quant(x, acc, bits, signed, signed and bool(rng.integers(2)))
         reach = 1 << (bits - signed)
+        if net.shapes[x] == net.shapes[before] and rng.integers(2):  # a bypass
+            x = net.quant(net.add(before, x), acc, bits, signed)
     height, width = net.shapes[x][2:]
     if (height * width) & (height * width - 1) == 0 and rng.integers(2):
         x = net.pool(x)
