@@ -11,7 +11,19 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from .. import Refusal
-from .ir import Add, Concat, Conv, Input, Network, Operation, Output, Requantize, SumPool, Tensor
+from .ir import (
+    Add,
+    Concat,
+    Conv,
+    Input,
+    MaxPool,
+    Network,
+    Operation,
+    Output,
+    Requantize,
+    SumPool,
+    Tensor,
+)
 from .passes import widths
 
 _CHUNK_BYTES = 1 << 25  # of the largest intermediate array of a chunk of frames
@@ -151,11 +163,21 @@ def _execute(
             return np.concatenate(sources, axis=-1)
         case Add():
             return sources[0].astype(np.int64) + sources[1]
+        case MaxPool():
+            return _largest(op, sources[0])
         case SumPool():
             return sources[0].sum(axis=(1, 2), keepdims=True, dtype=np.int64)
         case Output():
             return sources[0]
     raise TypeError(f"operation {op.name}: the interpreter has no rule for {type(op).__name__}")
+
+
+def _largest(op: MaxPool, x: np.ndarray) -> np.ndarray:
+    top, left, bottom, right = op.pads
+    lowest = np.iinfo(x.dtype).min  # of any code: padding never wins
+    x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=lowest)
+    windows = np.lib.stride_tricks.sliding_window_view(x, op.kernel, axis=(1, 2))
+    return windows[:, :: op.stride[0], :: op.stride[1]].max(axis=(-2, -1))
 
 
 def _convolve(conv: Conv, x: np.ndarray, codes: widths.Range) -> np.ndarray:

@@ -190,6 +190,34 @@ class SumPool:
 
 
 @dataclass(frozen=True, eq=False)
+class MaxPool:
+    """Largest code of each channel in a sliding window; padding is never the largest.
+
+    Attributes
+    ----------
+    kernel : (int, int)
+        Rows, columns.
+    stride : (int, int)
+        Rows, columns.
+    pads : (int, int, int, int)
+        Top, left, bottom, right.
+
+    """
+
+    name: str
+    input: str
+    output: Tensor
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors read."""
+        return (self.input,)
+
+
+@dataclass(frozen=True, eq=False)
 class Output:
     """The codes that leave the chip, channels last; their value is code * 2**-frac / divisor."""
 
@@ -204,9 +232,9 @@ class Output:
         return (self.input,)
 
 
-Operation = Input | Conv | Requantize | Concat | Add | SumPool | Output
+Operation = Input | Conv | Requantize | Concat | Add | SumPool | MaxPool | Output
 OPERATIONS: dict[str, type] = {
-    cls.__name__: cls for cls in (Input, Conv, Requantize, Concat, Add, SumPool, Output)
+    cls.__name__: cls for cls in (Input, Conv, Requantize, Concat, Add, SumPool, MaxPool, Output)
 }
 
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from . import parameters
 from .names import to_identifier
 from .onnx_graph import CHANNELS_LAST
-from .steps import Convolve, Join, Pool, Quantize, Quantizer, Rectify, Steps, Sum
+from .steps import Convolve, Join, MaxPool, Pool, Quantize, Quantizer, Rectify, Steps, Sum
 
 _QUANT_DOMAIN = "qonnx.custom_op.general"
 _IR_VERSION = 10  # onnxruntime 1.31 reads up to 13
@@ -55,7 +55,9 @@ class _Writer:
                     inputs = [self.written[tensor] for tensor in step.inputs]
                     self.nodes.append(helper.make_node("Add", inputs, [name], name=name))
                 case Pool():
-                    self.pool(name, step)
+                    self.pool(name, step, "AveragePool", step.kernel, (0,) * 4)
+                case MaxPool():
+                    self.pool(name, step, "MaxPool", step.stride, step.pads)
         result = self.written[source.output]
         graph = helper.make_graph(
             self.nodes,
@@ -149,17 +151,19 @@ class _Writer:
             return self.source.shape[2]
         return self.shapes[tensor][-1]
 
-    def pool(self, name: str, step: Pool) -> None:
+    def pool(
+        self, name: str, step: Pool | MaxPool, op: str, stride: tuple, pads: tuple[int, ...]
+    ) -> None:
         self.nodes.append(
             helper.make_node(
-                "AveragePool",
+                op,
                 [self.written[step.input]],
                 [name],
                 name=name,
                 domain=CHANNELS_LAST,
                 kernel_shape=step.kernel,
-                strides=step.kernel,
-                pads=[0, 0, 0, 0],
+                strides=stride,
+                pads=pads,
             )
         )
 

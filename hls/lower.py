@@ -22,6 +22,7 @@ from .ir import (
     Concat,
     Conv,
     Input,
+    MaxPool,
     Network,
     Operation,
     Output,
@@ -288,12 +289,19 @@ class _Lowering:
         layer = _name(node)
         source = self.plain(self.source(node))
         window = (node.get_attr("pool_height"), node.get_attr("pool_width"))
-        padded = any(node.get_attr(f"pad_{side}") for side in ("top", "left", "bottom", "right"))
-        if node.get_attr("pool_op") != "Average" or window != source.shape[:2] or padded:
+        pads = tuple(node.get_attr(f"pad_{side}") for side in ("top", "left", "bottom", "right"))
+        if node.get_attr("pool_op") == "Max":
+            stride = (node.get_attr("stride_height"), node.get_attr("stride_width"))
+            shape = tuple(int(size) for size in node.get_output_variable().shape)
+            tensor = Tensor(layer, shape, source.qtype)
+            pooled = self.emit(MaxPool(layer, source.name, tensor, window, stride, pads))
+            self.result(node, _Value(pooled, layer))
+            return
+        if window != source.shape[:2] or any(pads):
             raise Refusal(
-                f"layer {layer}: pooling must average the whole map of "
-                f"{source.shape[0]}x{source.shape[1]}, not {node.get_attr('pool_op').lower()} over "
-                f"{window[0]}x{window[1]}{' with padding' if padded else ''}"
+                f"layer {layer}: an average must be of the whole map of "
+                f"{source.shape[0]}x{source.shape[1]}, not of {window[0]}x{window[1]}"
+                f"{' with padding' if any(pads) else ''}"
             )
         area = window[0] * window[1]
         grown = (area - 1).bit_length()
@@ -323,6 +331,7 @@ _HANDLERS = {
     "Merge": _Lowering.add,
     "Pooling2D": _Lowering.pool,
     "AveragePooling2D": _Lowering.pool,
+    "MaxPooling2D": _Lowering.pool,
 }
 
 

@@ -137,6 +137,40 @@ def geometry(
     return stride, tuple(int(p + a) for p, a in zip(pads, added, strict=True))
 
 
+def pooling(
+    node: Node, shape: tuple[int, int, int]
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int], tuple[int, int]]:
+    """Return kernel, stride, pads and output size of a MaxPool over a map of `shape`.
+
+    The pads are those that windows reach: ceil mode adds some below and to the right, and a window
+    that would begin beyond the map is none (PyTorch's rule).
+    """
+    attributes = node.attributes
+    kernel = tuple(int(k) for k in attributes["kernel_shape"])
+    stride = tuple(int(s) for s in attributes.get("strides", (1,) * len(kernel)))
+    pads = tuple(int(p) for p in attributes.get("pads", (0,) * 4))
+    mode = attributes.get("auto_pad", "NOTSET")
+    if len(kernel) != 2 or mode not in ("NOTSET", b"NOTSET"):
+        raise Refusal(f"layer {node.name}: MaxPool must be of rows and columns with explicit pads")
+    if any(d != 1 for d in attributes.get("dilations", (1, 1))):
+        raise Refusal(f"layer {node.name}: dilation of MaxPool must be 1")
+    sizes, after = [], []
+    for axis in range(2):
+        k, s, n, low, high = kernel[axis], stride[axis], shape[axis], pads[axis], pads[axis + 2]
+        room = n + low + high - k
+        steps = -(-room // s) if attributes.get("ceil_mode", 0) else room // s
+        if steps * s >= n + low:
+            steps -= 1
+        if room < 0 or max(low, high) >= k:
+            raise Refusal(
+                f"layer {node.name}: MaxPool's window of {k} with padding {low} and {high} must "
+                f"fit {n} positions and be larger than its padding"
+            )
+        sizes.append(steps + 1)
+        after.append(max(steps * s + k - n - low, 0))
+    return kernel, stride, (pads[0], pads[1], after[0], after[1]), (sizes[0], sizes[1])
+
+
 def _same(kernel: tuple, stride: tuple, size: tuple, mode: str) -> tuple[int, int, int, int]:
     before, after = [], []
     for k, s, n in zip(kernel, stride, size, strict=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .design import Design, Instance
-from .ir import Conv, SumPool
+from .ir import Conv, MaxPool, SumPool
 from .passes.geometry import Window
 
 
@@ -35,7 +35,7 @@ def _through(instance: Instance, times: dict[str, np.ndarray]) -> np.ndarray:
     arrived = np.max([times[stream.name] for stream in instance.sources], axis=0)
     if isinstance(instance.operation, SumPool):
         return arrived[-1:] + instance.latency
-    if isinstance(instance.operation, Conv):
+    if isinstance(instance.operation, Conv | MaxPool):
         arrived = arrived[Window.of(instance.operation, source.tensor.shape).need() - 1]
     spacing = max(1, instance.cycles // len(arrived))
     # a pixel starts when its input is there and the unit is through with the pixel before

@@ -18,11 +18,11 @@ from .. import Refusal
 from . import layout, names, onnx_graph, parameters
 from .onnx_graph import Node, OnnxGraph
 from .simplify import merge_twins, prune
-from .steps import Codes, Convolve, Join, Pool, Quantize, Rectify, Select, Step, Steps, Sum
+from .steps import Codes, Convolve, Join, MaxPool, Pool, Quantize, Rectify, Select, Step, Steps, Sum
 
 SUPPORTED = (
-    "Add, AveragePool, Concat, Conv, Dropout, Flatten, GlobalAveragePool, Identity, Pad, Quant, "
-    "ReduceMean, Relu, Reshape, Slice, Squeeze"
+    "Add, AveragePool, Concat, Conv, Dropout, Flatten, GlobalAveragePool, Identity, MaxPool, Pad, "
+    "Quant, ReduceMean, Relu, Reshape, Slice, Squeeze"
 )
 
 
@@ -216,6 +216,14 @@ class _Reader:
             )
         self._pool(node, source, flat=False)
 
+    def max_pool(self, node: Node) -> None:
+        source = self.map(node)
+        kernel, stride, pads, size = parameters.pooling(node, source.shape)
+        name = self.names.after(source.tensor, "pool")
+        self.names.of[node.outputs[0]] = self.names.of.get(source.tensor, name)
+        shape = (*size, source.shape[2])
+        self.add(node, MaxPool(name, source.tensor, node.outputs[0], shape, kernel, stride, pads))
+
     def reduce_mean(self, node: Node) -> None:
         source = self.map(node)
         axes = self.constant(node, 1, "axes")
@@ -329,6 +337,7 @@ _HANDLERS: dict[str, Callable[[_Reader, Node], None]] = {
     "GlobalAveragePool": _Reader.global_pool,
     "Identity": _Reader.skip,
     "IntQuant": _Reader.quant,
+    "MaxPool": _Reader.max_pool,
     "Pad": _Reader.pad,
     "Quant": _Reader.quant,
     "ReduceMean": _Reader.reduce_mean,

@@ -135,6 +135,21 @@ class Pool:
 
 
 @dataclass(frozen=True, eq=False)
+class MaxPool:
+    """Maximum over a sliding window; pads are top, left, bottom, right and never the maximum."""
+
+    name: str
+    input: str
+    output: str
+    shape: tuple[int, int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+
+    kind: ClassVar[str] = "maxpool"
+
+
+@dataclass(frozen=True, eq=False)
 class Select:
     """Some of the channels; only ever a step on the way (see `zynqfire.hls.prune`)."""
 
@@ -147,7 +162,7 @@ class Select:
     kind: ClassVar[str] = "select"
 
 
-Step = Quantize | Convolve | Rectify | Join | Sum | Pool | Select
+Step = Quantize | Convolve | Rectify | Join | Sum | Pool | MaxPool | Select
 
 
 @dataclass(frozen=True, eq=False)

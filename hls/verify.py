@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from .. import Refusal
-from .ir import Add, Concat, Conv, Input, Network, Operation, Output, Requantize, SumPool, Tensor
+from .ir import (
+    Add,
+    Concat,
+    Conv,
+    Input,
+    MaxPool,
+    Network,
+    Operation,
+    Output,
+    Requantize,
+    SumPool,
+    Tensor,
+)
 from .passes import widths
 
 ACTIVATION_BITS = range(2, 9)
@@ -166,6 +178,29 @@ def _pool(op: SumPool, sources: list[Tensor]) -> None:
     _shape(op, (1, 1, sources[0].shape[2]))
 
 
+def _max_pool(op: MaxPool, sources: list[Tensor]) -> None:
+    (source,) = sources
+    _plain(op, source)
+    top, left, bottom, right = op.pads
+    sizes = []
+    for k, s, n, before, after in zip(
+        op.kernel, op.stride, source.shape[:2], (top, left), (bottom, right), strict=True
+    ):
+        if not 1 <= s <= k:
+            raise Refusal(f"layer {op.name}: a stride must be from 1 to the kernel's {k}, not {s}")
+        if not 0 <= min(before, after) <= max(before, after) < k:
+            raise Refusal(
+                f"layer {op.name}: padding must be smaller than the kernel of {k}, not {before} "
+                f"and {after}"
+            )
+        sizes.append((n + before + after - k) // s + 1)
+    _shape(op, (*sizes, source.shape[2]))
+    if op.output.qtype != source.qtype:
+        raise Refusal(
+            f"layer {op.name}: the maximum must have the type {source.qtype}, not {op.output.qtype}"
+        )
+
+
 def _output(op: Output, sources: list[Tensor]) -> None:
     _plain(op, sources[0])
     _shape(op, sources[0].shape)
@@ -185,6 +220,7 @@ _RULES = {
     Concat: _concat,
     Add: _add,
     SumPool: _pool,
+    MaxPool: _max_pool,
     Output: _output,
 }
 

@@ -20,7 +20,7 @@ import onnx
 from .. import Refusal
 from . import folder, onnx_graph
 from .interpret import decode
-from .ir import Conv, Network, QType, SumPool
+from .ir import Conv, MaxPool, Network, QType, SumPool
 from .lower import from_onnx
 from .names import from_identifier
 from .passes import widths
@@ -104,6 +104,10 @@ def convert(
             raise Refusal(
                 f"layer {op.input}: hls4ml cannot average over {op.divisor} positions exactly, "
                 "only over a power of two"
+            )
+        if isinstance(op, MaxPool) and any(op.pads):
+            raise Refusal(
+                f"layer {op.name}: hls4ml cannot pad a pool in a stream, not by {op.pads}"
             )
     with _quiet():
         from hls4ml.converters import convert_from_onnx_model

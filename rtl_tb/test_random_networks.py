@@ -72,3 +72,20 @@ def bypasses(stacked=2, size=8):
 
 def test_bypasses_keep_the_interval_of_their_slowest_layer(tmp_path):
     check(bypasses(), tmp_path / "build", interval=640)
+
+
+def pooled(size=(9, 8)):
+    """Return SqueezeNet's beginning: a maximum over 3x3 with stride 2, padded, before a fire."""
+    build = Builder(np.random.default_rng(4), (*size, 3), QType(8, True, 8))
+    tensor = build.convolution("conv1", build.operations[0].output, 8, (3, 3), (1, 1), (1,) * 4)
+    tensor = build.requantize("conv1", tensor, signed=True)
+    tensor = build.max_pool("pool1", tensor, (3, 3), (2, 2), (1, 0, 1, 1))
+    tensor = fire(build, "fire2", tensor, 4, 8, 8)
+    tensor = build.max_pool("pool2", tensor, (2, 2), (2, 2), (0,) * 4)
+    tensor = build.convolution("conv10", tensor, 5, (1, 1), (1, 1), (0,) * 4)
+    return build.output(tensor)
+
+
+@pytest.mark.parametrize("interval", [400, 1600])
+def test_max_pools_keep_the_interval_of_the_slowest_layer(interval, tmp_path):
+    check(pooled(), tmp_path / "build", interval=interval)

@@ -18,7 +18,11 @@ CASES = {
     f"depth{depth}": Case({"Width": WIDTH, "Depth": depth}, PORTS)
     for depth in (2, 3, 4, 5, 8, 16, 17)
 }
-QUICK = ("depth2", "depth5")
+CASES |= {
+    f"depth{depth}_of_{words}": Case({"Width": WIDTH, "Depth": depth, "Words": words}, PORTS)
+    for depth, words in ((3, 3), (8, 3), (16, 5))
+}
+QUICK = ("depth2", "depth5", "depth8_of_3")
 PATTERNS = ("never", "rare", "half", "heavy", "alternating", "bursts")
 
 
@@ -27,6 +31,7 @@ PATTERNS = ("never", "rare", "half", "heavy", "alternating", "bursts")
 async def exact(dut, name):
     """go_o on every cycle; every result once, in order, held under stall; after resets too."""
     part, depth = Part(dut, name), CASES[name].parameters["Depth"]
+    words = CASES[name].parameters.get("Words", 1)
     edge = RisingEdge(part.clk_i)
     Clock(part.clk_i, 4, "ns").start()
     full = 0
@@ -42,7 +47,8 @@ async def exact(dut, name):
             take = go and not next(lazy)
             if take:
                 earliest = begun[-1] + 1 if begun else 0
-                begun.append(max(earliest, cycle + random.randint(1, latency)))
+                first = max(earliest, cycle + random.randint(1, latency))
+                begun.extend(range(first, first + words))
             valid = bool(begun) and begun[0] == cycle
             word = random.getrandbits(WIDTH)
             ready = not next(pause)
@@ -62,8 +68,8 @@ async def exact(dut, name):
             if valid:
                 begun.popleft()
                 stored.append(word)
-            credits += (leaves and ready) - take
-            go = credits > 0
+            credits += (leaves and ready) - take * words
+            go = credits >= words
             full += not go
     assert full > 50
 

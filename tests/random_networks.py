@@ -10,6 +10,7 @@ from zynqfire.hls.ir import (
     Concat,
     Conv,
     Input,
+    MaxPool,
     Network,
     Output,
     QType,
@@ -93,6 +94,15 @@ class Builder:
         qtype = QType.holding(area * source.qtype.lo, area * source.qtype.hi, source.qtype.frac)
         tensor = Tensor(f"{name}_out", (1, 1, channels), qtype)
         self.operations.append(SumPool(name, source.name, tensor))
+        return tensor
+
+    def max_pool(self, name, source, kernel, stride, pads):
+        """Append a maximum over a sliding window."""
+        sizes = [
+            (source.shape[i] + pads[i] + pads[i + 2] - kernel[i]) // stride[i] + 1 for i in range(2)
+        ]
+        tensor = Tensor(f"{name}_out", (*sizes, source.shape[2]), source.qtype)
+        self.operations.append(MaxPool(name, source.name, tensor, kernel, stride, pads))
         return tensor
 
     def concat(self, name, *sources):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import Conv
+from ..ir import Conv, MaxPool
 
 
 @dataclass(frozen=True)
 class Window:
-    """Geometry of one convolution's window unit; sizes in pixels."""
+    """Geometry of the window unit of a convolution or a pool; sizes in pixels."""
 
     in_h: int
     in_w: int
@@ -28,16 +28,16 @@ class Window:
     out_w: int
 
     @classmethod
-    def of(cls, conv: Conv, in_shape: tuple[int, int, int]) -> Window:
-        """Return the window of `conv` over an input of `in_shape`.
+    def of(cls, op: Conv | MaxPool, in_shape: tuple[int, int, int]) -> Window:
+        """Return the window of `op` over an input of `in_shape`.
 
         A 1x1 convolution of stride 1 sees its map as one column: no rows, a ring of a few pixels.
         """
-        (in_h, in_w, _), (out_h, out_w, _) = in_shape, conv.output.shape
-        if conv.kernel == (1, 1) and conv.stride == (1, 1) and not any(conv.pads):
+        (in_h, in_w, _), (out_h, out_w, _) = in_shape, op.output.shape
+        if op.kernel == (1, 1) and op.stride == (1, 1) and not any(op.pads):
             return cls(in_h * in_w, 1, 1, 1, 1, 1, 0, 0, in_h * in_w, 1)
-        top, left, _, _ = conv.pads
-        return cls(in_h, in_w, *conv.kernel, *conv.stride, top, left, out_h, out_w)
+        top, left, _, _ = op.pads
+        return cls(in_h, in_w, *op.kernel, *op.stride, top, left, out_h, out_w)
 
     def need(self) -> np.ndarray:
         """Return, for each output pixel, how many input pixels must have come: (out_h * out_w,)."""

@@ -9,7 +9,19 @@ import numpy as np
 
 from ... import Refusal
 from ..design import Instance, Stream
-from ..ir import Add, Concat, Conv, Fold, Input, Output, Requantize, SumPool, Tensor, fold_weights
+from ..ir import (
+    Add,
+    Concat,
+    Conv,
+    Fold,
+    Input,
+    MaxPool,
+    Output,
+    Requantize,
+    SumPool,
+    Tensor,
+    fold_weights,
+)
 from ..memory import Kind, Memory
 from .geometry import Window
 
@@ -198,6 +210,50 @@ def add(op: Add, sources: tuple[Stream, ...], sink: Stream) -> Instance:
         sinks=(sink,),
         operation=op,
         cycles=sink.beats,
+    )
+
+
+def max_pool(op: MaxPool, source: Stream, sink: Stream) -> Instance:
+    """Return the zf_max_pool of `op`."""
+    window = Window.of(op, source.tensor.shape)
+    rows, deep = window.rows(), source.beats_per_pixel
+    words = math.prod(op.kernel) * deep  # of an output pixel
+    depth = rows * window.in_w * deep
+    fifo_depth = max(CREDITS, 2 * deep + 8)
+    return Instance(
+        name=f"u_{sink.name}",
+        layer=op.name,
+        module="zf_max_pool",
+        parameters={
+            "Bits": source.tensor.qtype.bits,
+            "Signed": int(source.tensor.qtype.signed),
+            "Channels": source.tensor.shape[2],
+            "Lanes": source.lanes,
+            "InH": window.in_h,
+            "InW": window.in_w,
+            "KernelH": window.kernel_h,
+            "KernelW": window.kernel_w,
+            "StrideH": window.stride_h,
+            "StrideW": window.stride_w,
+            "PadTop": window.pad_top,
+            "PadLeft": window.pad_left,
+            "OutH": window.out_h,
+            "OutW": window.out_w,
+            "Rows": rows,
+            "FifoDepth": fifo_depth,
+        },
+        sources=(source,),
+        sinks=(sink,),
+        memories=(
+            Memory(
+                op.name, Kind.WINDOW, width=source.width, depth=depth, bits=source.width * depth
+            ),
+            _storage(op.name, Kind.FIFO, sink.width, fifo_depth),
+        ),
+        memory_parameters=("RamBlock",),
+        operation=op,
+        cycles=window.out_h * window.out_w * words,
+        latency=WINDOW + words + 1 + FIFO,
     )
 
 

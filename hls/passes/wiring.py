@@ -7,7 +7,19 @@ from collections.abc import Mapping
 
 from ... import Refusal
 from ..design import Design, Instance, Stream
-from ..ir import Add, Concat, Conv, Fold, Network, Operation, Output, Requantize, SumPool, Tensor
+from ..ir import (
+    Add,
+    Concat,
+    Conv,
+    Fold,
+    MaxPool,
+    Network,
+    Operation,
+    Output,
+    Requantize,
+    SumPool,
+    Tensor,
+)
 from . import units
 from .skew import Lag, branch_lags
 
@@ -49,6 +61,8 @@ class _Wiring:
                 self.concat(op)
             case Add():
                 self.addition(op)
+            case MaxPool():
+                self.max_pool(op)
             case SumPool():
                 self.sum_pool(op)
             case Output():
@@ -140,6 +154,22 @@ class _Wiring:
             if isinstance(reader, Conv)
         ]
         return next((lanes for lanes in wanted if lanes in enough), enough[0])
+
+    def max_pool(self, op: MaxPool) -> None:
+        height, width, channels = op.output.shape
+        taps = math.prod(op.kernel)
+        lanes = next(
+            (
+                n
+                for n in divisors(channels)
+                if height * width * taps * channels // n <= self.interval
+            ),
+            channels,
+        )
+        source = self.take(op.input, op, lanes)
+        stream = self.stream(identifier(op.name), op.output, lanes, op.name)
+        self.add(units.max_pool(op, source, stream))
+        self.deliver(stream)
 
     def sum_pool(self, op: SumPool) -> None:
         source = self.take(op.input, op, None)

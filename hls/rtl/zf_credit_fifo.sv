@@ -3,14 +3,15 @@
 // zf_credit_fifo: output FIFO of a pipeline that cannot stall.
 //
 // go_o says that one more result may be begun; take_i begins it, and each begun result arrives
-// later as one s_valid_i word. go_o falls while Depth results are begun and not yet taken out, so
-// the FIFO never overflows.
+// later as Words s_valid_i words. go_o falls while there is no room for another result beside those
+// begun and not yet taken out, so the FIFO never overflows.
 // Latency: that of zf_fifo. Throughput: a word a cycle while Depth exceeds the pipeline's latency
 // in results by that of the FIFO and one.
 
 module zf_credit_fifo #(
     parameter int Width = 4,
-    parameter int Depth = 8
+    parameter int Depth = 8,
+    parameter int Words = 1
 ) (
     input  logic             clk_i,
     input  logic             rst_i,
@@ -23,7 +24,7 @@ module zf_credit_fifo #(
     input  logic             m_tready_i
 );
 
-  // Credits left, less one: the sign says that there are none.
+  // Words left, less those of one result: the sign says that there is no room.
   localparam int Bits = $clog2(Depth + 1) + 1;
   logic signed [Bits-1:0] left_q;
   logic back, unused_ready;
@@ -32,8 +33,8 @@ module zf_credit_fifo #(
   assign go_o = !left_q[Bits-1];
 
   always_ff @(posedge clk_i) begin
-    if (rst_i) left_q <= Bits'(Depth - 1);
-    else left_q <= left_q + Bits'($signed({1'b0, back})) - Bits'($signed({1'b0, take_i}));
+    if (rst_i) left_q <= Bits'(Depth - Words);
+    else left_q <= left_q + Bits'($signed({1'b0, back})) - (take_i ? Bits'(Words) : '0);
   end
 
   zf_fifo #(.Width(Width), .Depth(Depth), .Block(0)) u_fifo (

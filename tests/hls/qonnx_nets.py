@@ -117,6 +117,17 @@ class Net:
             "AveragePool", [x], (1, channels, 1, 1), kernel_shape=kernel, strides=kernel
         )
 
+    def max_pool(self, x, kernel, stride, pads=(0, 0, 0, 0), ceil=False):
+        """Add a maximum over a sliding window, its size by PyTorch's rule."""
+        _, channels, *sizes = self.shapes[x]
+        found = []
+        for i, size in enumerate(sizes):
+            room = size + pads[i] + pads[i + 2] - kernel[i]
+            steps = math.ceil(room / stride[i]) if ceil else room // stride[i]
+            found.append(steps + 1 - (steps * stride[i] >= size + pads[i]))
+        settings = {"kernel_shape": kernel, "strides": stride, "pads": pads, "ceil_mode": int(ceil)}
+        return self.node("MaxPool", [x], (1, channels, *found), **settings)
+
     def flatten(self, x):
         """Add a flattening of everything behind the frame axis."""
         return self.node("Flatten", [x], (1, math.prod(self.shapes[x][1:])), axis=1)

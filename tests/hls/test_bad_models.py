@@ -107,14 +107,14 @@ def test_bias_off_the_grid_of_its_channel():
     assert "the bias must lie on the accumulator's grid of 2^-13" in refusal(net)
 
 
-@pytest.mark.parametrize("op", ["MaxPool", "Softmax", "Sigmoid", "MatMul"])
+@pytest.mark.parametrize("op", ["Tanh", "Softmax", "Sigmoid", "MatMul"])
 def test_unsupported_operator(op):
     net = small()
     net.node(op, [net.last], net.shapes[net.last], name="odd")
     assert refusal(net) == (
         f"layer odd: operator {op} is not supported, only Add, AveragePool, Concat, Conv, Dropout, "
-        "Flatten, GlobalAveragePool, Identity, Pad, Quant, ReduceMean, Relu, Reshape, Slice, "
-        "Squeeze are"
+        "Flatten, GlobalAveragePool, Identity, MaxPool, Pad, Quant, ReduceMean, Relu, Reshape, "
+        "Slice, Squeeze are"
     )
 
 
@@ -318,3 +318,20 @@ def test_additions_that_are_refused():
     first = net.quant(net.last, 4, 4, True)
     net.add(first, net.conv(first, codes(RNG, 1, 4, (1, 1)), name="thin"))
     assert "Add needs maps of one shape, not 6x6x4 and 6x6x1" in refusal(net)
+
+
+def max_pool(kernel, **attributes):
+    net = small()
+    net.node("MaxPool", [net.last], (1, 4, 6, 6), name="odd", kernel_shape=kernel, **attributes)
+    return refusal(net)
+
+
+def test_max_pools_that_are_refused():
+    assert max_pool([7, 3]) == (
+        "layer odd: MaxPool's window of 7 with padding 0 and 0 must fit 6 positions and be larger "
+        "than its padding"
+    )
+    assert "window of 2 with padding 2 and 0" in max_pool([2, 2], pads=[2, 0, 0, 0])
+    assert max_pool([2, 2], dilations=[2, 1]) == "layer odd: dilation of MaxPool must be 1"
+    assert max_pool([2, 2], auto_pad="SAME_UPPER").endswith("with explicit pads")
+    assert "a stride must be from 1 to the kernel's 2, not 3" in max_pool([2, 2], strides=[3, 3])

@@ -209,6 +209,11 @@ def networks(draw):
         acc = int(np.round(bits - signed - spread))
         x = net.quant(x, acc, bits, signed, signed and bool(rng.integers(2)))
         reach = 1 << (bits - signed)
+        if min(net.shapes[x][2:]) > 2 and rng.integers(3) == 0:
+            size = int(pick(2, 3))
+            padding = [int(rng.integers(0, 2)) for _ in range(4)]
+            stride = [int(pick(1, 2)), int(pick(1, 2))]
+            x = net.max_pool(x, [size, size], stride, padding, bool(rng.integers(2)))
         if net.shapes[x] == net.shapes[before] and rng.integers(2):  # a bypass
             x = net.quant(net.add(before, x), acc, bits, signed)
     height, width = net.shapes[x][2:]
