@@ -14,7 +14,7 @@ def test_emulation_equals_the_interpreter():
     """One C++ build of a network with all that is delicate for hls4ml.
 
     Channels with scales of their own, a map with two different quantizers, branches of different
-    types, ties and clamps, padding classes, an average.
+    types, a sum, a maximum, ties and clamps, padding classes, an average.
     """
     rng = np.random.default_rng(4)
     net = Net((2, 7, 9))
@@ -31,8 +31,9 @@ def test_emulation_equals_the_interpreter():
     )
     a = net.quant(x, 3, 4, True, narrow=True)
     b = net.quant(net.relu(x), 4, 3, False)
-    x = net.concat(a, b)
-    x = net.conv(x, codes(rng, 5, 8, (1, 1)), fracs[[0, 1, 2, 3, 0]], name="head")
+    x = net.concat(a, b, net.quant(net.add(a, b), 3, 5, True))
+    x = net.max_pool(x, [2, 2], [2, 2])
+    x = net.conv(x, codes(rng, 5, 12, (1, 1)), fracs[[0, 1, 2, 3, 0]], name="head")
     net.slice(net.flatten(net.pool(net.quant(x, 2, 6, True))), 0, 4)
     model = net.model()
     frames = pixels(rng, 16, (2, 7, 9))
@@ -88,5 +89,14 @@ def test_average_that_hls4ml_rounds(tmp_path):
     net = Net((2, 3, 5))
     net.pool(net.conv(net.last, codes(np.random.default_rng(0), 4, 2, (1, 1))))
     with pytest.raises(Refusal, match="hls4ml cannot average over 15 positions exactly"):
+        vitis.write_project(net.model(), tmp_path / "project")
+    assert not list(tmp_path.iterdir())
+
+
+def test_padded_pool_is_refused(tmp_path):
+    net = Net((2, 6, 6))
+    x = net.quant(net.conv(net.last, codes(np.random.default_rng(1), 2, 2, (1, 1))), 3, 4, True)
+    net.max_pool(x, [3, 3], [2, 2], [1, 1, 1, 1])
+    with pytest.raises(Refusal, match=r"^layer conv/pool: hls4ml cannot pad a pool in a stream"):
         vitis.write_project(net.model(), tmp_path / "project")
     assert not list(tmp_path.iterdir())
