@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -115,7 +117,8 @@ def build(
         *("board", "interval_cycles", "latency_cycles", "in_lanes", "out_lanes", "multipliers"),
         *("utilization", "layers"),
     )
-    return {"build": str(out)} | {key: facts[key] for key in keys}
+    divisor = {"output_divisor": network.output.divisor}
+    return {"build": str(out)} | {key: facts[key] for key in keys} | divisor
 
 
 def _golden(path: Path, network: Network) -> bytes:
@@ -125,8 +128,25 @@ def _golden(path: Path, network: Network) -> bytes:
     common scale is coarser, and every code is divisible by the difference.
     """
     data = path.read_bytes()
-    with np.load(io.BytesIO(data)) as arrays:
-        found = dict(arrays)
+    wanted = {"inputs": network.input.output.shape, "outputs": (network.output.output.elements,)}
+    try:
+        with np.load(io.BytesIO(data)) as arrays:
+            found = dict(arrays)
+        shapes = {
+            "inputs": found["inputs"].shape[1:],
+            "outputs": (found["outputs"][:1].size,),
+        }
+        whole = all(found[name].dtype.kind in "iu" for name in wanted)
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error):
+        raise Refusal(
+            f"golden vectors {path}: must hold the arrays inputs and outputs, delete the file or "
+            "export the model again"
+        ) from None
+    if shapes != wanted or not whole or len(found["inputs"]) != len(found["outputs"]):
+        raise Refusal(
+            f"golden vectors {path}: inputs must be integers of {wanted['inputs']} and outputs of "
+            f"{wanted['outputs']} a frame, not {shapes['inputs']} and {shapes['outputs']}"
+        )
     finer = int(found.get("output_frac", 0)) - network.output.output.qtype.frac
     if "output_frac" not in found or finer <= 0:
         return data
@@ -150,7 +170,8 @@ def _folds(
         lambda folds: not _over(place(wire(network, folds).memories, board), board),
     )
     slowest = max(layer_cycles(network, conv, folds[conv.name]) for conv in network.convolutions)
-    return for_interval(network, slowest)  # what was widened in vain becomes narrow again
+    # what was widened in vain becomes narrow again, be it a layer or a stream that limits
+    return for_interval(network, max(slowest, wire(network, folds).interval))
 
 
 def _by_instance(design: Design, placed: Sequence[Placed]) -> dict[str, tuple[Placed, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from .onnx_graph import Node
 from .steps import Codes, Quantizer
 
 MAX_WEIGHT_BITS = 8
+MAX_SPREAD_BITS = 48  # of a parameter's codes on its finest channel's grid
 Geometry = tuple[tuple[int, int], tuple[int, int, int, int]]  # stride; top, left, bottom, right
 
 
@@ -26,6 +28,8 @@ def quantizer(node: Node, constants: dict[str, np.ndarray]) -> tuple[Quantizer, 
     if np.any(zero != 0):
         wrong = float(zero.ravel()[np.flatnonzero(zero)[0]])
         raise Refusal(f"quantizer {node.name}: the zero-point must be 0, not {wrong:g}")
+    if not scale.size or not bits.size:
+        raise Refusal(f"quantizer {node.name}: must have a scale and a bit width, not none")
     mantissa, exponent = np.frexp(scale)
     if np.any(mantissa != 0.5):
         wrong = float(scale.ravel()[np.flatnonzero(mantissa != 0.5)[0]])
@@ -65,6 +69,9 @@ def codes(node: Node, values: np.ndarray, quantized: tuple[Quantizer, np.ndarray
     """Return what a Quant node makes of a constant, its scales along the first axis only."""
     found, fracs = quantized
     values = np.atleast_1d(values.astype(np.float64))
+    if not np.isfinite(values).all():
+        wrong = values[~np.isfinite(values)].flat[0]
+        raise Refusal(f"quantizer {node.name}: its values must be finite, not {wrong}")
     if fracs.size > 1 and fracs.shape[0] != fracs.size:
         raise Refusal(
             f"quantizer {node.name}: scales of a parameter must run along its first axis, not "
@@ -99,16 +106,51 @@ def of_conv(
             f"layer {name}: a convolution must have two spatial axes, not {weights.codes.ndim - 2}"
         )
     if len(node.inputs) < 3 or not node.inputs[2]:
-        return weights, None
+        return _on_one_grid(name, weights, None)
     bias = quantized.get(node.inputs[2])
     if bias is None and not np.any(constants.get(node.inputs[2], 1)):
-        return weights, None  # all zero: exact whatever its scale
+        return _on_one_grid(name, weights, None)  # all zero: exact whatever its scale
     if bias is None:
         raise Refusal(
             f"layer {name}: the bias must come from a Quant node (bias_quant=Int32Bias), but is "
             "float"
         )
-    return weights, bias
+    if bias.codes.shape != weights.codes.shape[:1]:
+        raise Refusal(
+            f"layer {name}: the bias must have a value for each of the {len(weights.codes)} "
+            f"output channels, not the shape {bias.codes.shape}"
+        )
+    return _on_one_grid(name, weights, bias)
+
+
+def _on_one_grid(name: str, weights: Codes, bias: Codes | None) -> tuple[Codes, Codes | None]:
+    """Return both with the scales of dead channels, which say nothing, as large as the others'.
+
+    Raises
+    ------
+    Refusal
+        Where the scales that remain are so far apart that 64-bit integers could not hold them.
+    """
+    dead = ~weights.codes.reshape(len(weights.codes), -1).any(axis=1)
+    if bias is not None:
+        dead &= bias.codes == 0
+    found = []
+    for part in (weights, bias):
+        if part is None:
+            found.append(None)
+            continue
+        fracs = part.fracs.copy()
+        fracs[dead] = fracs[~dead].min() if not dead.all() else fracs.min()
+        spread = int(fracs.max() - fracs.min())
+        most = int(np.abs(part.codes).max(initial=0)).bit_length()
+        if most + spread > MAX_SPREAD_BITS:
+            raise Refusal(
+                f"layer {name}: scales of its channels must lie within a factor of "
+                f"2^{MAX_SPREAD_BITS - most}, not 2^{spread}"
+            )
+        frac = int(fracs.max())
+        found.append(replace(part, fracs=fracs, quantizer=replace(part.quantizer, frac=frac)))
+    return tuple(found)
 
 
 def geometry(

@@ -224,6 +224,9 @@ class _Files(Sequence):
     def _read(self, path: Path) -> np.ndarray:
         try:
             with Image.open(path) as image:
+                if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
+                    upper = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255)
+                    return _fit(Image.fromarray(upper.astype(np.uint8)).convert("RGB"), self.size)
                 return _fit(image.convert("RGB"), self.size)
         except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on broken files
             raise Refusal(f"picture {path}: cannot be decoded ({error})") from None

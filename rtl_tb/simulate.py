@@ -77,7 +77,8 @@ def simulate(
         `frames`, `bit_exact`, `mismatches` (wrong or missing output codes), `interval_cycles`
         (from one frame's last output to the next one's; None below three frames), `latency_cycles`
         (first input beat taken to last output beat, first frame), `cycles_per_second` (build not
-        counted), `outputs` (path of an .npy, frames that came out x outputs, int64), `output_frac`;
+        counted), `outputs` (path of an .npy, frames that came out x outputs, int64), `output_frac`
+        and `output_divisor` (a value is its code * 2**-output_frac / output_divisor);
         where it differs also `message`, and `first_mismatch` or `stalled`; with `waves` also
         `waves`.
 
@@ -138,6 +139,7 @@ def _result(bench: Bench, reference: Reference, run: Run) -> dict[str, Any]:
         "latency_cycles": int(run.ends[0] - run.starts[0]) if done else None,
         "cycles_per_second": round(run.cycles / run.seconds),
         "output_frac": bench.network.output.output.qtype.frac,
+        "output_divisor": bench.network.output.divisor,
     }
 
 

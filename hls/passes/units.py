@@ -125,8 +125,8 @@ def convolution(
             "Hi": hi,
             "FifoDepth": fifo_depth,
             "WeightFile": f"{stem}.weights.mem",
-            "BiasFile": f"{stem}.bias.mem",
-        },
+        }
+        | ({"BiasFile": f"{stem}.bias.mem"} if parameter_lanes else {}),
         sources=(source,),
         sinks=(sink,),
         memories=tuple(memories),
@@ -160,8 +160,8 @@ def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
             "OutBits": sink.tensor.qtype.bits,
             "Lo": op.lo,
             "Hi": op.hi,
-            "InitFile": file,
-        },
+        }
+        | ({"InitFile": file} if shift_bits else {}),
         sources=(source,),
         sinks=(sink,),
         memories=(_storage(op.name, Kind.FIFO, sink.width, CREDITS),),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ... import Refusal
 from ..design import Design, Instance, Stream
 from ..ir import (
     Add,
@@ -32,7 +31,8 @@ class _Wiring:
     def __init__(self, network: Network, folds: Mapping[str, Fold]):
         self.network, self.folds = network, folds
         self.instances: list[Instance] = []
-        self.streams: dict[tuple[str, str], Stream] = {}  # (tensor, consumer) -> stream
+        # (tensor, consumer) -> a stream for every time that it reads the tensor
+        self.streams: dict[tuple[str, str], list[Stream]] = {}
         self.names = set(RESERVED)
         self.interval = max((folds[c.name].cycles(c) for c in network.convolutions), default=1)
 
@@ -107,7 +107,6 @@ class _Wiring:
 
     def concat(self, op: Concat) -> None:
         lanes = self.join_lanes(op)
-        self.must_differ(op)
         sources = tuple(self.turn(self.take(name, op, lanes), op) for name in op.inputs)
         stream = self.stream(identifier(op.name), op.output, lanes, op.name)
         self.add(units.concat(op, sources, stream))
@@ -124,18 +123,10 @@ class _Wiring:
 
     def addition(self, op: Add) -> None:
         lanes = self.join_lanes(op)
-        self.must_differ(op)
         sources = tuple(self.take(name, op, lanes) for name in op.inputs)
         stream = self.stream(identifier(op.name), op.output, lanes, op.name)
         self.add(units.add(op, sources, stream))
         self.deliver(stream)
-
-    @staticmethod
-    def must_differ(op: Concat | Add) -> None:
-        """Refuse a map that is joined with itself: a stream has one reader."""
-        for index, name in enumerate(op.inputs):
-            if name in op.inputs[:index]:
-                raise Refusal(f"layer {op.name}: inputs must be different maps, not {name} twice")
 
     def join_lanes(self, op: Concat | Add) -> int:
         """Return the lanes that all parts share: the reader's where they fit and suffice."""
@@ -183,9 +174,14 @@ class _Wiring:
     # ----------------------------------------------------------------------------------- streams
     def deliver(self, stream: Stream) -> None:
         """Hand a new stream to the readers of its tensor, through a fork for several."""
-        readers = self.network.consumers(stream.tensor.name)
+        tensor = stream.tensor.name
+        readers = [
+            reader
+            for reader in self.network.consumers(tensor)
+            for _ in range(reader.inputs.count(tensor))
+        ]
         if len(readers) == 1:
-            self.streams[stream.tensor.name, readers[0].name] = stream
+            self.streams[tensor, readers[0].name] = [stream]
             return
         self.names.add(f"{stream.name}_fork".lower())
         sinks = []
@@ -200,7 +196,7 @@ class _Wiring:
                 late = self.stream(f"{sink.name}_late", sink.tensor, sink.lanes, reader.name)
                 self.add(units.fifo(sink, late, self.fifo_depth(sink, lag)))
                 sink = late
-            self.streams[stream.tensor.name, reader.name] = sink
+            self.streams.setdefault((tensor, reader.name), []).append(sink)
 
     def fifo_depth(self, stream: Stream, lag: Lag) -> int:
         """Return beats for the pixels of `lag` and those that pass while other pipes fill."""
@@ -210,7 +206,7 @@ class _Wiring:
 
     def take(self, tensor: str, reader: Operation, lanes: int | None) -> Stream:
         """Return the reader's stream of `tensor`, converted to `lanes`."""
-        stream = self.streams[tensor, reader.name]
+        stream = self.streams[tensor, reader.name].pop(0)
         if lanes is None or lanes == stream.lanes:
             return stream
         steps = [lanes]

@@ -58,7 +58,6 @@ module zf_window #(
   localparam int Copies = Full ? KernelW : 1;  // columns that are read in one cycle
   localparam int BankDepth = Serial ? Rows * InW * Deep : InW * Deep;
   localparam int AddrBits = (BankDepth > 1) ? $clog2(BankDepth) : 1;
-  localparam int BankBits = (Rows > 1) ? $clog2(Rows) : 1;
 
   initial begin
     if (Channels % Lanes != 0) $fatal(1, "%m: Lanes %0d must divide %0d", Lanes, Channels);
@@ -166,13 +165,14 @@ module zf_window #(
   // The bank that holds the window's first row.
   localparam int TopRow = wrap(StrideH, Rows);
   localparam int TopFrame = wrap(FrameRows, Rows);
-  logic [BankBits-1:0] top;
-  zf_ring #(.Modulus(Rows), .Start(wrap(-PadTop, Rows))) u_top (
-      .clk_i, .rst_i, .step_i(step && end_row),
-      .move_i(end_frame ? BankBits'(TopFrame) : BankBits'(TopRow)),
-      .back_i(end_frame ? (BankBits + 1)'(TopFrame - Rows) : (BankBits + 1)'(TopRow - Rows)),
-      .value_o(top)
-  );
+  logic [Rows-1:0] top_q;  // one-hot
+  always_ff @(posedge clk_i) begin
+    for (int b = 0; b < Rows; b++) begin
+      if (rst_i) top_q[b] <= (b == wrap(-PadTop, Rows));
+      else if (step && end_row)
+        top_q[b] <= end_frame ? top_q[wrap(b-TopFrame, Rows)] : top_q[wrap(b-TopRow, Rows)];
+    end
+  end
 
   // Bank b holds window row k where b = (top + k) mod Rows; a tap outside the map selects none.
   logic [Taps*Banks-1:0] select_q, select_qq;
@@ -180,7 +180,7 @@ module zf_window #(
     localparam int Row = Full ? t / KernelW : t;
     for (genvar b = 0; b < Banks; b++) begin : g_bank
       always_ff @(posedge clk_i)
-        select_q[t*Banks+b] <= in_map[t] && (Serial || 32'(top) == wrap(b - Row, Rows));
+        select_q[t*Banks+b] <= in_map[t] && (Serial || top_q[wrap(b-Row, Rows)]);
     end
   end
   always_ff @(posedge clk_i) select_qq <= select_q;
@@ -231,6 +231,6 @@ module zf_window #(
   end
 
   logic unused;
-  assign unused = ^{last_bank, top};
+  assign unused = ^{last_bank, top_q};
 
 endmodule

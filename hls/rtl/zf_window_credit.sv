@@ -72,34 +72,35 @@ module zf_window_credit #(
     below = below && limit > 0;
   endfunction
 
-  // How much need and done grow from pixel (y, x) to the one after it.
-  function automatic count_t more_need(input int y, input int x);
+  // How much need and done grow from pixel (y, x) to the one after it, less a constant.
+  function automatic count_t more_need(input int y, input int x, input int less);
     if (x != OutW - 1) begin
-      if (below(x, ClipX)) more_need = count_t'(StrideW);
-      else if (x == ClipX) more_need = count_t'(InW - (ClipX * StrideW - PadLeft + KernelW));
-      else more_need = '0;
+      if (below(x, ClipX)) more_need = count_t'(StrideW - less);
+      else if (x == ClipX)
+        more_need = count_t'(InW - (ClipX * StrideW - PadLeft + KernelW) - less);
+      else more_need = count_t'(-less);
     end else if (y != OutH - 1) begin
-      if (below(y, ClipY)) more_need = count_t'(StrideH * InW + NeedX - NeedXEnd);
+      if (below(y, ClipY)) more_need = count_t'(StrideH * InW + NeedX - NeedXEnd - less);
       else if (y == ClipY)
         more_need =
-            count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NeedX - NeedXEnd);
-      else more_need = count_t'(NeedX - NeedXEnd);
+            count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NeedX - NeedXEnd - less);
+      else more_need = count_t'(NeedX - NeedXEnd - less);
     end else begin
-      more_need = count_t'((InH - NeedYEnd + NeedY) * InW - NeedXEnd + NeedX);
+      more_need = count_t'((InH - NeedYEnd + NeedY) * InW - NeedXEnd + NeedX - less);
     end
   endfunction
 
-  function automatic count_t more_done(input int y, input int x);
+  function automatic count_t more_done(input int y, input int x, input int less);
     if (x != OutW - 1) begin
-      if (below(y, FreeY) || below(x, FreeX - 1)) more_done = '0;
-      else if (x == FreeX - 1) more_done = count_t'(FreeX * StrideW - PadLeft);
-      else more_done = count_t'(StrideW);
+      if (below(y, FreeY) || below(x, FreeX - 1)) more_done = count_t'(-less);
+      else if (x == FreeX - 1) more_done = count_t'(FreeX * StrideW - PadLeft - less);
+      else more_done = count_t'(StrideW - less);
     end else if (y != OutH - 1) begin
-      if (below(y, FreeY - 1)) more_done = '0;
-      else if (y == FreeY - 1) more_done = count_t'((FreeY * StrideH - PadTop) * InW);
-      else more_done = count_t'(StrideH * InW - DoneXEnd);
+      if (below(y, FreeY - 1)) more_done = count_t'(-less);
+      else if (y == FreeY - 1) more_done = count_t'((FreeY * StrideH - PadTop) * InW - less);
+      else more_done = count_t'(StrideH * InW - DoneXEnd - less);
     end else begin
-      more_done = count_t'(InH * InW - DoneEnd);
+      more_done = count_t'(InH * InW - DoneEnd - less);
     end
   endfunction
 
@@ -116,20 +117,29 @@ module zf_window_credit #(
       .clk_i, .rst_i, .step_i(pixel_i && last_x), .value_o(y), .last_o(unused_last)
   );
 
-  count_t need_q, done_q, ahead_q, spare_q;
+  // Each with the pixel that may be stored in the same cycle taken off: one adder, not two.
+  count_t need_q, need_less_q, done_q, done_less_q, ahead_q, spare_q;
+  count_t fall, rise;
+  assign fall = pixel_i ? (stored_i ? need_less_q : need_q) : (stored_i ? '1 : '0);
+  assign rise = pixel_i ? (stored_i ? done_less_q : done_q) : (stored_i ? '1 : '0);
+
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      need_q  <= more_need(0, 0);
-      done_q  <= more_done(0, 0);
-      ahead_q <= count_t'(-(NeedY * InW + NeedX));
-      spare_q <= count_t'(Rows * InW - 1);
+      need_q      <= more_need(0, 0, 0);
+      need_less_q <= more_need(0, 0, 1);
+      done_q      <= more_done(0, 0, 0);
+      done_less_q <= more_done(0, 0, 1);
+      ahead_q     <= count_t'(-(NeedY * InW + NeedX));
+      spare_q     <= count_t'(Rows * InW - 1);
     end else begin
       if (pixel_i) begin
-        need_q <= more_need(int'(y), int'(x));
-        done_q <= more_done(int'(y), int'(x));
+        need_q      <= more_need(int'(y), int'(x), 0);
+        need_less_q <= more_need(int'(y), int'(x), 1);
+        done_q      <= more_done(int'(y), int'(x), 0);
+        done_less_q <= more_done(int'(y), int'(x), 1);
       end
-      ahead_q <= ahead_q - (pixel_i ? need_q : '0) + count_t'({1'b0, stored_i});
-      spare_q <= spare_q + (pixel_i ? done_q : '0) - count_t'({1'b0, stored_i});
+      ahead_q <= ahead_q - fall;
+      spare_q <= spare_q + rise;
     end
   end
 

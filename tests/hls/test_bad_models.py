@@ -335,3 +335,25 @@ def test_max_pools_that_are_refused():
     assert max_pool([2, 2], dilations=[2, 1]) == "layer odd: dilation of MaxPool must be 1"
     assert max_pool([2, 2], auto_pad="SAME_UPPER").endswith("with explicit pads")
     assert "a stride must be from 1 to the kernel's 2, not 3" in max_pool([2, 2], strides=[3, 3])
+
+
+def test_parameters_that_are_no_numbers_or_of_another_size():
+    net = small(bias=[1, 2, 3], bias_frac=12)
+    assert "the bias must have a value for each of the 4 output channels, not the sh" in refusal(
+        net
+    )
+    net = small()
+    net.constants["conv.weight"] = np.full((4, 3, 3, 3), np.nan, np.float32)
+    assert refusal(net).endswith("its values must be finite, not nan")
+    net = small()
+    (scale,) = (node.input[1] for node in net.nodes if node.input[0] == "conv.weight")
+    net.constants[scale] = np.zeros(0, np.float32)
+    assert refusal(net).endswith("must have a scale and a bit width, not none")
+
+
+def test_scales_too_far_apart():
+    net = small(frac=np.array([4, 4, 4, 80]))
+    assert (
+        refusal(net)
+        == "layer conv: scales of its channels must lie within a factor of 2^45, not 2^76"
+    )

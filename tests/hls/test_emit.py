@@ -158,9 +158,26 @@ def test_golden_codes_of_a_finer_scale_become_the_networks(tmp_path):
     network = random_network(2)
     frac = network.output.output.qtype.frac
     path = tmp_path / "m.golden.npz"
-    np.savez(path, inputs=np.zeros(3), outputs=np.array([[-8, 12]]), output_frac=frac + 2)
+    inputs = np.zeros((2, *network.input.output.shape), np.uint8)
+    outputs = 4 * np.arange(2 * network.output.output.elements).reshape(2, -1) - 8
+    np.savez(path, inputs=inputs, outputs=outputs, output_frac=frac + 2)
     with np.load(io.BytesIO(hls_compile._golden(path, network))) as golden:
-        assert golden["outputs"].tolist() == [[-2, 3]]
+        assert np.array_equal(golden["outputs"], outputs // 4)
         assert golden["output_frac"] == frac
-    np.savez(path, inputs=np.zeros(3), outputs=np.array([[-8, 12]]), output_frac=frac)
+    np.savez(path, inputs=inputs, outputs=outputs, output_frac=frac)
     assert hls_compile._golden(path, network) == path.read_bytes()
+
+
+def test_broken_golden_vectors_are_refused(tmp_path):
+    network, path = random_network(2), tmp_path / "m.golden.npz"
+    inputs = np.zeros((2, *network.input.output.shape), np.uint8)
+    for content in (b"junk", b"PK\x03\x04 not a zip"):
+        path.write_bytes(content)
+        with pytest.raises(Refusal, match=r"^golden vectors .*: must hold the arrays inputs and"):
+            hls_compile._golden(path, network)
+    np.savez(path, inputs=inputs)
+    with pytest.raises(Refusal, match=r"^golden vectors .*: must hold the arrays inputs and"):
+        hls_compile._golden(path, network)
+    np.savez(path, inputs=inputs, outputs=np.zeros((2, 99), int))
+    with pytest.raises(Refusal, match=r"^golden vectors .*: inputs must be integers of \(.*99"):
+        hls_compile._golden(path, network)

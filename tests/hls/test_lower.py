@@ -12,6 +12,8 @@ from zynqfire.hls import executors, interpret, narrow, prepare
 from zynqfire.hls.backend import ensure_registered
 from zynqfire.hls.ir import Concat, Conv, QType, Requantize, SumPool, dumps, loads
 from zynqfire.hls.lower import from_onnx, lower
+from zynqfire.hls.passes.folding import for_interval
+from zynqfire.hls.passes.wiring import wire
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_zero_weights():
     net.conv(net.last, np.zeros((2, 3, 1, 1), int), np.array([2, 5]))
     conv = from_onnx(net.model()).convolutions[0]
     assert not conv.weights.any()
-    assert conv.weight_bits == 2
+    assert conv.weight_bits == 4
 
 
 def test_branches_are_aligned_before_a_concatenation(rng):
@@ -260,3 +262,29 @@ def test_unknown_layers_are_refused(rng):
         lower(graph)
     assert isinstance(from_onnx(fire_net(rng).model()).convolutions[0], Conv)
     assert node is not None
+
+
+def test_scale_of_a_dead_channel_says_nothing(rng):
+    """Brevitas gives a channel of zeros the smallest scale that it knows."""
+    weights = codes(rng, 4, 3, (3, 3))
+    weights[2] = 0
+    net = Net()
+    net.conv(net.last, weights, np.array([4, 5, 60, 4]))
+    model = net.model()
+    assert from_onnx(model).convolutions[0].output.align == (1, 0, 0, 1)
+    frames = pixels(rng, 2)
+    assert np.array_equal(
+        executors.by_interpreter(model, frames), executors.by_qonnx(model, frames)
+    )
+
+
+def test_a_map_joined_with_itself(rng, tmp_path):
+    """Every time that a map is read it has a stream of its own."""
+    net = Net()
+    x = net.quant(net.conv(net.last, codes(rng, 4, 3, (3, 3))), 3, 4, True)
+    net.add(net.quant(net.add(x, x), 2, 4, True), x)
+    network = from_onnx(net.model())
+    design = wire(network, for_interval(network, 200))
+    written = [stream.name for i in design.instances for stream in i.sinks]
+    read = [stream.name for i in design.instances for stream in i.sources]
+    assert sorted(written) == sorted(read)

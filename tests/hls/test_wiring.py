@@ -139,11 +139,3 @@ def bypass_network(size=6):
     build = Builder(np.random.default_rng(0), (size, size, 4), QType(8, False, 8))
     tensor = build.convolution("conv", build.operations[0].output, 8, (1, 1), (1, 1), (0,) * 4)
     return build.output(bypassed(build, "fire", build.requantize("conv", tensor), 4))
-
-
-def test_a_map_joined_with_itself_is_refused():
-    build = Builder(np.random.default_rng(0), (4, 4, 4), QType(4, False, 0))
-    pixels = build.operations[0].output
-    network = build.output(build.add("twice", pixels, pixels))
-    with pytest.raises(Refusal, match=r"^layer twice: inputs must be different maps, not "):
-        wire(network, {})

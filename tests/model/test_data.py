@@ -148,3 +148,13 @@ def test_folders_that_are_no_data_set_are_refused(tmp_path, monkeypatch):
     data = load(tmp_path, (8, 8))
     with pytest.raises(Refusal, match=r"1\.png: cannot be decoded"):
         np.concatenate([data.train_images[np.arange(2)], data.test_images[np.arange(2)]])
+
+
+def test_pictures_of_16_bits_keep_their_upper_8(tmp_path):
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for n in range(5):
+            ramp = np.arange(64, dtype=np.uint16).reshape(8, 8) * 1024
+            Image.fromarray(ramp).save(tmp_path / label / f"{n}.png")
+    images = load(str(tmp_path), (8, 8)).train_images[:]
+    assert np.array_equal(np.unique(images), np.arange(64) * 4)

@@ -86,6 +86,7 @@ MANIFEST = {
             "shape": [1, 1, 4],
         },
     ],
+    "instances": [],
     "interval_cycles": 96,
     "latency_cycles": 102,
 }
@@ -133,6 +134,7 @@ def test_equal_back_to_back(build):
         "latency_cycles": 100,
         "outputs": str(folder / "sim" / "outputs.npy"),
         "output_frac": 10,
+        "output_divisor": 1,
     }
     assert any("built" in text for text in said)
     assert not [path.name for path in (folder / "sim").iterdir() if path.name.startswith("run-")]
@@ -328,6 +330,10 @@ def test_refused_builds(build, tmp_path):
         (folder / "manifest.json").write_text(json.dumps({**MANIFEST, **change}))
         with pytest.raises(Refusal, match=f"manifest.json must be as compile writes .*{sentence}"):
             simulate(folder)
+    reads = {"layer": "a", "module": "zf_rom", "instance": "u", "parameters": {"F": "mem/a.mem"}}
+    (folder / "manifest.json").write_text(json.dumps({**MANIFEST, "instances": [reads]}))
+    with pytest.raises(Refusal, match=r"must hold mem/a\.mem, which its manifest names$"):
+        simulate(folder)
     (folder / "manifest.json").write_text(json.dumps(MANIFEST))
     for text in ("{", "[]", "{}"):
         (folder / "network.json").write_text(text)
