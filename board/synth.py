@@ -83,7 +83,7 @@ def synth(
     build = Path(build)
     manifest = form.read(build, "family", "part", "top", "sources", "instances")
     family = manifest["family"]
-    sources = {name: _content(build, name) for name in manifest["sources"]}
+    sources = {name: form.contents(build, name)[0].read_bytes() for name in manifest["sources"]}
     library = {name: text for name, text in sources.items() if not _is_top(name, manifest)}
 
     distinct: dict[str, Unit] = {}
@@ -162,30 +162,17 @@ def synthesize(unit: Unit, sources: Mapping[str, bytes], family: str = "xc7") ->
     return Result(resources.count(cells), levels.longest(module))
 
 
-def _content(build: Path, name: str) -> bytes:
-    try:
-        return (build / name).read_bytes()
-    except OSError as error:
-        raise Refusal(f"build {build}: must hold {name}, {error.strerror}") from None
-
-
 def _is_top(name: str, manifest: Mapping[str, Any]) -> bool:
     return Path(name).stem == manifest["top"]
 
 
 def _unit(item: Mapping[str, Any], build: Path) -> Unit:
     """Return the unit of a manifest's instance, with the files that its strings name."""
-    files = {}
-    for value in item["parameters"].values():
-        if isinstance(value, str) and value:
-            # a block ROM of several pieces reads VALUE.000, VALUE.001, ...
-            path = build / value
-            found = sorted(path.parent.glob(f"{path.name}*"))
-            if not found:
-                raise Refusal(f"build {build}: must hold {value}, which {item['layer']} reads")
-            for file in found:
-                name = file.relative_to(build).as_posix()
-                files[name] = _content(build, name)
+    files = {
+        file.relative_to(build).as_posix(): file.read_bytes()
+        for name in form.memories(item)
+        for file in form.contents(build, name)
+    }
     return Unit(item["module"], item["parameters"], files)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,26 @@ _FORM: dict[str, Any] = {
         count=_AMOUNT,
     ),
 }
+
+
+def contents(build: Path, name: str) -> list[Path]:
+    """Return the files of the memory contents `name`: one, or numbered pieces of a large one.
+
+    Raises
+    ------
+    Refusal
+        There are none.
+    """
+    whole = build / name
+    found = [whole] if whole.is_file() else sorted(whole.parent.glob(f"{whole.name}.[0-9]*"))
+    if not found:
+        raise Refusal(f"build {build}: must hold {name}, which its {NAME} names")
+    return found
+
+
+def memories(instance: Mapping[str, Any]) -> list[str]:
+    """Return the names of the memory contents that an instance of the manifest reads."""
+    return [value for value in instance["parameters"].values() if isinstance(value, str)]
 
 
 def read(build: Path | str, *keys: str) -> dict[str, Any]:

@@ -192,7 +192,7 @@ def pooling(
     stride = tuple(int(s) for s in attributes.get("strides", (1,) * len(kernel)))
     pads = tuple(int(p) for p in attributes.get("pads", (0,) * 4))
     mode = attributes.get("auto_pad", "NOTSET")
-    if len(kernel) != 2 or mode not in ("NOTSET", b"NOTSET"):
+    if len(kernel) != 2 or mode != "NOTSET":
         raise Refusal(f"layer {node.name}: MaxPool must be of rows and columns with explicit pads")
     if any(d != 1 for d in attributes.get("dilations", (1, 1))):
         raise Refusal(f"layer {node.name}: dilation of MaxPool must be 1")

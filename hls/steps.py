@@ -151,7 +151,7 @@ class MaxPool:
 
 @dataclass(frozen=True, eq=False)
 class Select:
-    """Some of the channels; only ever a step on the way (see `zynqfire.hls.prune`)."""
+    """Some of the channels; only ever a step on the way (see `zynqfire.hls.simplify`)."""
 
     name: str
     input: str

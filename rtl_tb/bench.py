@@ -86,9 +86,11 @@ class Bench:
             raise Refusal(
                 f"build {folder}: {NETWORK} must be as compile writes: {error}"
             ) from error
-        for name in [*manifest["sources"], *_memory_files(manifest)]:
-            if not (folder / name).is_file() and not (folder / f"{name}.000").is_file():
-                raise Refusal(f"build {folder}: must hold {name}, which its manifest names")
+        for name in manifest["sources"]:
+            form.contents(folder, name)
+        for instance in manifest["instances"]:
+            for name in form.memories(instance):
+                form.contents(folder, name)
         return cls(folder.absolute(), manifest, network, say)
 
     @property
@@ -187,13 +189,3 @@ def _reason(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if "%Error" in line or "%Fatal" in line]
     return (telling or lines or ["it ended without a word"])[0]
-
-
-def _memory_files(manifest: dict[str, Any]) -> list[str]:
-    """Return the memory contents that instances read; large ones lie there in numbered pieces."""
-    return [
-        value
-        for instance in manifest["instances"]
-        for value in instance["parameters"].values()
-        if isinstance(value, str)
-    ]

@@ -45,16 +45,7 @@ def _case(window: Window, spare: int) -> Case:
     ports = dict.fromkeys(("stored_i", "pixel_i", "ready_o", "room_o"), 1)
     return Case(
         {
-            "InH": window.in_h,
-            "InW": window.in_w,
-            "KernelH": window.kernel_h,
-            "KernelW": window.kernel_w,
-            "StrideH": window.stride_h,
-            "StrideW": window.stride_w,
-            "PadTop": window.pad_top,
-            "PadLeft": window.pad_left,
-            "OutH": window.out_h,
-            "OutW": window.out_w,
+            **window.parameters(),
             "Rows": _rows(window, spare),
         },
         ports,

@@ -39,6 +39,21 @@ class Window:
         top, left, _, _ = op.pads
         return cls(in_h, in_w, *op.kernel, *op.stride, top, left, out_h, out_w)
 
+    def parameters(self) -> dict[str, int]:
+        """Return the parameters by which zf_window and the modules around it know this window."""
+        return {
+            "InH": self.in_h,
+            "InW": self.in_w,
+            "KernelH": self.kernel_h,
+            "KernelW": self.kernel_w,
+            "StrideH": self.stride_h,
+            "StrideW": self.stride_w,
+            "PadTop": self.pad_top,
+            "PadLeft": self.pad_left,
+            "OutH": self.out_h,
+            "OutW": self.out_w,
+        }
+
     def need(self) -> np.ndarray:
         """Return, for each output pixel, how many input pixels must have come: (out_h * out_w,)."""
         y, x = np.arange(self.out_h)[:, None], np.arange(self.out_w)[None, :]
