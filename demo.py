@@ -173,12 +173,12 @@ def _simulate(build: Path, frames: Path, report: Report) -> dict[str, Any]:
 
 def _compare(folder: Path, outputs: Path, report: Report) -> dict[str, Any]:
     """Run all executors on the simulated frames, the slow ones on some, and count equal frames."""
-    from .hls import executors, interpret, ir
+    from .hls import executors, interpret, ir_text
     from .model.exact import integers
     from .model.run import load_run
 
     model = folder / "model.onnx"
-    network = ir.loads((folder / "build" / "network.json").read_text(encoding="utf-8"))
+    network = ir_text.loads((folder / "build" / "network.json").read_text(encoding="utf-8"))
     with np.load(folder / "frames.npz") as data:
         inputs, labels = data["inputs"], data["labels"]
     some = np.r_[: SLOW_FRAMES // 2, len(inputs) - SLOW_FRAMES // 2 : len(inputs)]

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import folder, manifest
 from .design import Design, Instance, Stream
-from .ir import dumps
+from .ir_text import dumps
 from .memory import Placed, rom_files
 from .passes.units import output_bits
 

@@ -17,18 +17,14 @@ C/lanes channel groups. Output channel ``g * PE + p`` is lane p of group g. Inpu
 
 from __future__ import annotations
 
-import base64
-import json
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .. import Refusal
-
-FORMAT = 1  # of the JSON text
 
 
 @dataclass(frozen=True)
@@ -356,58 +352,3 @@ def fold_weights(conv: Conv, fold: Fold) -> np.ndarray:
     groups, deep = outputs // fold.pe, channels // fold.lanes
     split = taps.reshape(groups, fold.pe, serial, parallel, deep, fold.lanes)
     return split.transpose(0, 2, 4, 1, 3, 5).reshape(groups * serial * deep, fold.pe, fold.simd)
-
-
-def dumps(network: Network) -> str:
-    """Return `network` as JSON text; weights and biases as base64 of little-endian integers."""
-    operations = []
-    for op in network.operations:
-        entry: dict[str, Any] = {"op": type(op).__name__}
-        for item in fields(op):
-            entry[item.name] = _plain(getattr(op, item.name))
-        operations.append(entry)
-    data = {"format": FORMAT, "name": network.name, "operations": operations}
-    return json.dumps(data, indent=1) + "\n"
-
-
-def loads(text: str) -> Network:
-    """Return the network written by `dumps`."""
-    data = json.loads(text)
-    if data.get("format") != FORMAT:
-        raise Refusal(f"network description: format must be {FORMAT}, not {data.get('format')}")
-    operations = []
-    for entry in data["operations"]:
-        cls = OPERATIONS[entry.pop("op")]
-        operations.append(cls(**{key: _typed(key, value) for key, value in entry.items()}))
-    return Network(data["name"], tuple(operations))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        qtype = value.qtype
-        return {
-            "name": value.name,
-            "shape": list(value.shape),
-            "qtype": [qtype.bits, qtype.signed, qtype.frac],
-            "align": list(value.align),
-        }
-    if isinstance(value, np.ndarray):
-        dtype = np.min_scalar_type(min(int(value.min(initial=0)), -int(value.max(initial=0)) - 1))
-        data = np.ascontiguousarray(value, dtype=dtype.newbyteorder("<"))
-        return {
-            "dtype": data.dtype.str,
-            "shape": list(value.shape),
-            "base64": base64.b64encode(data.tobytes()).decode(),
-        }
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _typed(key: str, value: Any) -> Any:
-    if key == "output":
-        return Tensor(
-            value["name"], tuple(value["shape"]), QType(*value["qtype"]), tuple(value["align"])
-        )
-    if isinstance(value, dict):
-        data = np.frombuffer(base64.b64decode(value["base64"]), dtype=value["dtype"])
-        return data.reshape(value["shape"]).astype(np.int64)
-    return tuple(value) if isinstance(value, list) else value

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import Refusal
-from ..hls import ir
+from ..hls import ir, ir_text
 from ..hls import manifest as form
 from . import simulator, vectors, wrapper
 
@@ -79,7 +79,7 @@ class Bench:
             raise Refusal(f"{folder}: must be a build folder (zynqfire compile), found none")
         manifest = form.read(folder, *KEYS)
         try:
-            network = ir.loads((folder / NETWORK).read_text(encoding="utf-8"))
+            network = ir_text.loads((folder / NETWORK).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise Refusal(f"build {folder}: must hold {NETWORK}, as compile writes") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zynqfire.board.catalog import load
-from zynqfire.hls import executors, interpret, ir, prepare
+from zynqfire.hls import executors, interpret, ir, ir_text, prepare
 from zynqfire.hls.compile import compile_model
 from zynqfire.hls.lower import from_onnx
 from zynqfire.model import config, exact
@@ -44,7 +44,7 @@ def trained(tmp_path_factory):
 
 def test_five_executors_give_identical_integers(trained):
     folder, frames = trained
-    network = ir.loads((folder / "build" / "network.json").read_text())
+    network = ir_text.loads((folder / "build" / "network.json").read_text())
     interpreted = interpret.outputs(network, frames)
     torch_codes, frac, divisor = exact.integers(load_run(folder / "run")[0], frames)
     simulated = simulate(folder / "build", inputs=frames)
@@ -64,7 +64,7 @@ def test_five_executors_give_identical_integers(trained):
 def test_every_activation_is_alive(trained):
     """Equality on a dead network would prove nothing (numeric contract, live tests)."""
     folder, frames = trained
-    network = ir.loads((folder / "build" / "network.json").read_text())
+    network = ir_text.loads((folder / "build" / "network.json").read_text())
     for op in network.operations:
         if isinstance(op, ir.Requantize):
             codes = interpret.run(network, frames)[op.output.name]

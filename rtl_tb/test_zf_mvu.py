@@ -8,7 +8,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.hls.passes.units import hex_lines
+from zynqfire.hls.words import hex_lines
 from zynqfire.rtl_tb import cases, reference
 from zynqfire.rtl_tb.cases import Case, Part
 

@@ -53,9 +53,9 @@ def rate(frames, run):
 
 def interpreter(build, frames):
     """Return images a second of the integer interpreter."""
-    from zynqfire.hls import interpret, ir
+    from zynqfire.hls import interpret, ir_text
 
-    network = ir.loads((build / "network.json").read_text(encoding="utf-8"))
+    network = ir_text.loads((build / "network.json").read_text(encoding="utf-8"))
     return rate(frames, lambda codes: interpret.outputs(network, codes))
 
 

@@ -11,7 +11,7 @@ from qonnx_nets import Net, codes, fire_net, pixels
 
 from zynqfire import Refusal
 from zynqfire.hls import backend, interpret, prepare
-from zynqfire.hls.ir import dumps
+from zynqfire.hls.ir_text import dumps
 from zynqfire.hls.lower import from_onnx, lower
 
 

@@ -12,8 +12,9 @@ from zynqfire import Refusal
 from zynqfire.board.catalog import load
 from zynqfire.hls import compile as hls_compile
 from zynqfire.hls import emit
-from zynqfire.hls.ir import Fold, fold_weights, loads
-from zynqfire.hls.passes.units import hex_groups, hex_lines
+from zynqfire.hls.ir import Fold, fold_weights
+from zynqfire.hls.ir_text import loads
+from zynqfire.hls.words import hex_groups, hex_lines
 
 
 def build(out, seed=2, **options):

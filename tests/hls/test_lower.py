@@ -10,7 +10,8 @@ from qonnx_nets import Net, codes, fire_net, pixels
 from zynqfire import Refusal
 from zynqfire.hls import executors, interpret, narrow, prepare
 from zynqfire.hls.backend import ensure_registered
-from zynqfire.hls.ir import Concat, Conv, QType, Requantize, SumPool, dumps, loads
+from zynqfire.hls.ir import Concat, Conv, QType, Requantize, SumPool
+from zynqfire.hls.ir_text import dumps, loads
 from zynqfire.hls.lower import from_onnx, lower
 from zynqfire.hls.passes.folding import for_interval
 from zynqfire.hls.passes.wiring import wire

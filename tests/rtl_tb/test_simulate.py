@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from zynqfire import Refusal
-from zynqfire.hls import interpret, ir
+from zynqfire.hls import interpret, ir, ir_text
 from zynqfire.rtl_tb import simulator
 from zynqfire.rtl_tb.simulate import simulate
 
@@ -105,7 +105,7 @@ def build(tmp_path):
             assert count == 1
         (folder / "rtl" / "zynqfire_top.sv").write_text(text)
         (folder / "manifest.json").write_text(json.dumps(MANIFEST))
-        (folder / "network.json").write_text(ir.dumps(pooled_network()))
+        (folder / "network.json").write_text(ir_text.dumps(pooled_network()))
         return folder
 
     return write
