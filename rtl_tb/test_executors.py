@@ -65,6 +65,7 @@ def test_every_activation_is_alive(trained):
     """Equality on a dead network would prove nothing (numeric contract, live tests)."""
     folder, frames = trained
     network = ir_text.loads((folder / "build" / "network.json").read_text())
+    assert [op.name for op in network.operations if isinstance(op, ir.Add)] == ["fire3/add"]
     for op in network.operations:
         if isinstance(op, ir.Requantize):
             codes = interpret.run(network, frames)[op.output.name]

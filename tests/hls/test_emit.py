@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_networks import random_network
+from random_networks import Builder, random_network
 
 from zynqfire import Refusal
 from zynqfire.board.catalog import load
 from zynqfire.hls import compile as hls_compile
-from zynqfire.hls import emit
-from zynqfire.hls.ir import Fold, fold_weights
+from zynqfire.hls import emit, manifest
+from zynqfire.hls.ir import Fold, QType, Requantize, Tensor, fold_weights
 from zynqfire.hls.ir_text import loads
 from zynqfire.hls.words import hex_groups, hex_lines
 
@@ -182,3 +182,29 @@ def test_broken_golden_vectors_are_refused(tmp_path):
     np.savez(path, inputs=inputs, outputs=np.zeros((2, 99), int))
     with pytest.raises(Refusal, match=r"^golden vectors .*: inputs must be integers of \(.*99"):
         hls_compile._golden(path, network)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_memory_that_an_instance_names_is_there(seed, tmp_path):
+    """Layers without biases or shifts of their own name no file for them."""
+    hls_compile.build(random_network(seed), load("zcu102"), tmp_path / "b", interval=2000)
+    read = manifest.read(tmp_path / "b", "instances")
+    named = {name for item in read["instances"] for name in manifest.memories(item)}
+    found = {file for name in named for file in manifest.contents(tmp_path / "b", name)}
+    assert found == set((tmp_path / "b" / "mem").iterdir())
+
+
+def test_layers_are_no_faster_than_the_stream_that_limits(tmp_path):
+    """Branches of 4, 5 and 3 channels share one lane: the concatenation sets the interval."""
+    grow = Builder(np.random.default_rng(0), (6, 6, 4), QType(4, False, 4))
+    source, parts = grow.operations[0].output, []
+    for index, outputs in enumerate((4, 5, 3)):
+        acc = grow.convolution(f"c{index}", source, outputs, (3, 3), (1, 1), (1,) * 4)
+        tensor = Tensor(f"p{index}", acc.shape, QType(4, False, 2))
+        grow.operations.append(Requantize(f"q{index}", acc.name, tensor, 0, 15))
+        parts.append(tensor)
+    network = grow.output(grow.concat("join", *parts))
+    result = hls_compile.build(network, load("pynq-z2"), tmp_path / "b")
+    assert result["interval_cycles"] == 6 * 6 * 12
+    assert max(layer["cycles"] for layer in result["layers"]) <= 6 * 6 * 12
+    assert result["multipliers"] <= 2 * sum(c.macs for c in network.convolutions) / (6 * 6 * 12)

@@ -100,3 +100,17 @@ def test_padded_pool_is_refused(tmp_path):
     with pytest.raises(Refusal, match=r"^layer conv/pool: hls4ml cannot pad a pool in a stream"):
         vitis.write_project(net.model(), tmp_path / "project")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_bypass_holds_the_rows_of_all_windows_beside_it(tmp_path):
+    rng = np.random.default_rng(1)
+    net = Net((2, 32, 8))
+    x = first = net.quant(net.conv(net.last, codes(rng, 2, 2, (1, 1)), name="a"), 3, 4, True)
+    for name in ("b", "c"):
+        x = net.conv(x, codes(rng, 2, 2, (5, 5)), pads=(2,) * 4, name=name)
+        x = net.quant(x, 3, 4, True)
+    net.add(first, x)
+    vitis.write_project(net.model(), tmp_path / "project")
+    text = (tmp_path / "project" / "firmware" / f"{vitis.PROJECT}.cpp").read_text()
+    depths = [int(depth) for depth in re.findall(r"STREAM variable=\w+ depth=(\d+)", text)]
+    assert 2 * 5 * 8 <= max(depths) < 32 * 8
