@@ -12,7 +12,10 @@ lanes | C. One output pixel takes, outermost first: the M/PE output groups; the 
 KH*KW of them row by row for taps = 1; the KW columns for taps = KH; none for taps = KH*KW); the
 C/lanes channel groups. Output channel ``g * PE + p`` is lane p of group g. Input lane
 ``t * lanes + c`` is tap t of the word (taps = KH: row t of the column) and channel c of the group.
+A cycle's word holds its PE x SIMD weights lane by lane, those of the PE outputs next to each other.
 `fold_weights` returns weights in exactly this order; nothing else knows it but the window unit.
+With several pixels a step, that many neighbouring output pixels of a row are computed side by side
+with the same weights.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from typing import ClassVar
 import numpy as np
 
 from .. import Refusal
+from .packing import Packing
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,11 @@ class Conv:
     def kernel(self) -> tuple[int, int]:
         """KH, KW."""
         return self.weights.shape[1], self.weights.shape[2]
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether output pixel n is of input pixel n alone, so that rows do not matter."""
+        return self.kernel == (1, 1) and self.stride == (1, 1) and not any(self.pads)
 
     @property
     def macs(self) -> int:
@@ -282,11 +291,26 @@ class Network:
 
 @dataclass(frozen=True)
 class Fold:
-    """PE output channels times ``taps * lanes`` inputs a cycle; see the weight order above."""
+    """How a convolution is computed: PE outputs, SIMD inputs and `pixels` pixels a cycle.
+
+    Attributes
+    ----------
+    pe : int
+        Output channels a cycle.
+    taps, lanes : int
+        Kernel positions times input channels a cycle; see the weight order above.
+    pixels : int
+        Neighbouring output pixels that share the weights.
+    packing : Packing, optional
+        How products share DSPs; none for products made of LUTs.
+
+    """
 
     pe: int
     taps: int = 1
     lanes: int = 1
+    pixels: int = 1
+    packing: Packing | None = None
 
     @property
     def simd(self) -> int:
@@ -294,19 +318,32 @@ class Fold:
         return self.taps * self.lanes
 
     @property
-    def multipliers(self) -> int:
-        """Products a cycle."""
+    def weights(self) -> int:
+        """Weights a cycle."""
         return self.pe * self.simd
 
+    @property
+    def multipliers(self) -> int:
+        """Products a cycle."""
+        return self.weights * self.pixels
+
+    @property
+    def dsps(self) -> int:
+        """DSPs."""
+        return self.multipliers // self.packing.products if self.packing else 0
+
     @classmethod
-    def of(cls, conv: Conv, pe: int, simd: int) -> Fold:
+    def of(
+        cls, conv: Conv, pe: int, simd: int, pixels: int = 1, packing: Packing | None = None
+    ) -> Fold:
         """Return the folding of `conv`, choosing the fewest taps that `simd` allows.
 
         Raises
         ------
         Refusal
             Where PE does not divide the output channels or SIMD is not t * s with t in
-            {1, KH, KH*KW} and s dividing the input channels.
+            {1, KH, KH*KW} and s dividing the input channels, or where the pixels of a step are not
+            1, 2 or 4, or more than the words of a product.
 
         """
         outputs, kh, kw, channels = conv.weights.shape
@@ -316,14 +353,23 @@ class Fold:
             )
         for taps in (1, kh, kh * kw):
             if simd >= 1 and simd % taps == 0 and channels % (simd // taps) == 0:
-                return cls(pe, taps, simd // taps)
-        raise Refusal(
-            f"layer {conv.name}: simd must be t*s with t in {{1, {kh}, {kh * kw}}} and s dividing "
-            f"its {channels} input channels, not {simd}"
-        )
+                break
+        else:
+            raise Refusal(
+                f"layer {conv.name}: simd must be t*s with t in {{1, {kh}, {kh * kw}}} and s "
+                f"dividing its {channels} input channels, not {simd}"
+            )
+        fold = cls(pe, taps, simd // taps, pixels, packing)
+        if pixels not in PIXELS or pixels > 1 and pixels > fold.words(conv):
+            most = [str(p) for p in PIXELS if p == 1 or p <= fold.words(conv)]
+            raise Refusal(
+                f"layer {conv.name}: pixels must be {' or '.join(most)} where a product has "
+                f"{fold.words(conv)} words, not {pixels}"
+            )
+        return fold
 
     def words(self, conv: Conv) -> int:
-        """Cycles of one output pixel of one output group."""
+        """Cycles of one step of one output group."""
         _, kh, kw, channels = conv.weights.shape
         return kh * kw * channels // self.simd
 
@@ -331,14 +377,23 @@ class Fold:
         """Output groups, M/PE."""
         return conv.weights.shape[0] // self.pe
 
-    def cycles(self, conv: Conv) -> int:
-        """Cycles of one frame when every multiplier is busy."""
+    def steps(self, conv: Conv) -> int:
+        """Steps of a frame: `pixels` pixels each, the last of a row what is left."""
         height, width, _ = conv.output.shape
-        return height * width * self.words(conv) * self.groups(conv)
+        if conv.pointwise:  # the map is one row
+            return -(-height * width // self.pixels)
+        return height * -(-width // self.pixels)
+
+    def cycles(self, conv: Conv) -> int:
+        """Cycles of one frame."""
+        return self.steps(conv) * self.words(conv) * self.groups(conv)
+
+
+PIXELS = (1, 2, 4)  # of a step
 
 
 def fold_weights(conv: Conv, fold: Fold) -> np.ndarray:
-    """Return the weights as the multipliers read them, (words of one pixel, PE, SIMD)."""
+    """Return the weights as the multipliers read them, (words of one pixel, SIMD, PE)."""
     outputs, kh, kw, channels = conv.weights.shape
     if fold.taps == 1:  # every tap its own word
         serial, parallel = kh * kw, 1
@@ -351,4 +406,4 @@ def fold_weights(conv: Conv, fold: Fold) -> np.ndarray:
         taps = conv.weights.reshape(outputs, serial, parallel, channels)
     groups, deep = outputs // fold.pe, channels // fold.lanes
     split = taps.reshape(groups, fold.pe, serial, parallel, deep, fold.lanes)
-    return split.transpose(0, 2, 4, 1, 3, 5).reshape(groups * serial * deep, fold.pe, fold.simd)
+    return split.transpose(0, 2, 4, 3, 5, 1).reshape(groups * serial * deep, fold.simd, fold.pe)

@@ -35,15 +35,20 @@ def _through(instance: Instance, times: dict[str, np.ndarray]) -> np.ndarray:
     arrived = np.max([times[stream.name] for stream in instance.sources], axis=0)
     if isinstance(instance.operation, SumPool):
         return arrived[-1:] + instance.latency
+    pixels, window = instance.parameters.get("Pixels", 1), None
     if isinstance(instance.operation, Conv | MaxPool):
-        arrived = arrived[Window.of(instance.operation, source.tensor.shape).need() - 1]
+        window = Window.of(instance.operation, source.tensor.shape)
+        arrived = arrived[window.need(pixels) - 1]
     spacing = max(1, instance.cycles // len(arrived))
-    # a pixel starts when its input is there and the unit is through with the pixel before
+    # a step starts when its input is there and the unit is through with the step before
     index = np.arange(len(arrived), dtype=np.int64) * spacing
     out = np.maximum.accumulate(arrived - index) + index + instance.latency
     if isinstance(instance.operation, Conv):
         groups = instance.parameters["Groups"]
-        return out + spacing - spacing // groups  # its last output group
+        if pixels == 1:
+            return out + spacing - spacing // groups  # its last output group
+        rows = out.reshape(window.out_h, -1, 1) + np.arange(1, pixels + 1) * groups - 1
+        return rows.reshape(window.out_h, -1)[:, : window.out_w].ravel()
     if instance.sinks:
         return out + max(0, instance.sinks[0].beats // source.beats - 1)
     return out

@@ -31,11 +31,11 @@ class Window:
     def of(cls, op: Conv | MaxPool, in_shape: tuple[int, int, int]) -> Window:
         """Return the window of `op` over an input of `in_shape`.
 
-        A 1x1 convolution of stride 1 sees its map as one column: no rows, a ring of a few pixels.
+        A 1x1 convolution of stride 1 sees its map as one row and keeps a few pixels of it.
         """
         (in_h, in_w, _), (out_h, out_w, _) = in_shape, op.output.shape
-        if op.kernel == (1, 1) and op.stride == (1, 1) and not any(op.pads):
-            return cls(in_h * in_w, 1, 1, 1, 1, 1, 0, 0, in_h * in_w, 1)
+        if isinstance(op, Conv) and op.pointwise:
+            return cls(1, in_h * in_w, 1, 1, 1, 1, 0, 0, 1, in_h * in_w)
         top, left, _, _ = op.pads
         return cls(in_h, in_w, *op.kernel, *op.stride, top, left, out_h, out_w)
 
@@ -54,43 +54,52 @@ class Window:
             "OutW": self.out_w,
         }
 
-    def need(self) -> np.ndarray:
-        """Return, for each output pixel, how many input pixels must have come: (out_h * out_w,)."""
-        y, x = np.arange(self.out_h)[:, None], np.arange(self.out_w)[None, :]
+    def steps(self, pixels: int) -> int:
+        """Return the steps of a row: `pixels` output pixels each, the last what is left."""
+        return -(-self.out_w // pixels)
+
+    def need(self, pixels: int = 1) -> np.ndarray:
+        """Return, for each step, how many input pixels must have come: (out_h * steps,)."""
+        y, x = np.arange(self.out_h)[:, None], np.arange(self.steps(pixels))[None, :]
+        reach = self.kernel_w + (pixels - 1) * self.stride_w
         row = np.minimum(y * self.stride_h - self.pad_top + self.kernel_h - 1, self.in_h - 1)
-        column = np.minimum(x * self.stride_w - self.pad_left + self.kernel_w, self.in_w)
+        column = np.minimum(x * pixels * self.stride_w - self.pad_left + reach, self.in_w)
         return (row * self.in_w + column).ravel()
 
-    def done(self) -> np.ndarray:
-        """Return, for each output pixel, how many input pixels nobody reads from then on."""
-        y, x = np.arange(self.out_h)[:, None], np.arange(self.out_w)[None, :]
-        column = np.maximum(x * self.stride_w - self.pad_left, 0)
+    def done(self, pixels: int = 1) -> np.ndarray:
+        """Return, for each step, how many input pixels nobody reads from then on."""
+        y, x = np.arange(self.out_h)[:, None], np.arange(self.steps(pixels))[None, :]
+        column = np.maximum(x * pixels * self.stride_w - self.pad_left, 0)
         start = (y * self.stride_h - self.pad_top) * self.in_w + column
         return np.where(y * self.stride_h >= self.pad_top, start, 0).ravel()
 
-    def rows(self) -> int:
-        """Return the rows to keep so that an even flow of frames is never held up.
+    def places(self, pixels: int = 1, whole_rows: bool = False) -> int:
+        """Return the pixels to keep so that an even flow of frames is never held up.
 
-        Input pixels come one in T/(in_h*in_w) of the frame time T, output pixels go one in
-        T/(out_h*out_w), as early as the first frame allows. The ring holds, when input pixel i is
-        written, all up to i less what is done by then; two pixels more cover the control's delay.
+        Input pixels come one in T/(in_h*in_w) of the frame time T, steps go one in T/steps, as
+        early as the first frame allows. The ring holds, when input pixel i is written, all up to i
+        less what is done by then; two pixels more cover the control's delay. Units that read
+        several taps at once keep whole rows, at least those of the kernel.
         """
-        if self.in_w == 1 and self.kernel_h == 1:
-            return 4  # pixels: one read, one written, two for the credit's way round
-        inputs, outputs = self.in_h * self.in_w, self.out_h * self.out_w
+        if self.in_h == self.kernel_h == self.kernel_w == 1:
+            return 2 * pixels + 2  # a step's read, a step's written, two for the credit's way
+        needed, freed = self.need(pixels), self.done(pixels)
+        inputs, outputs = self.in_h * self.in_w, len(needed)
         scale = inputs * outputs  # ticks of a frame: exact in integers
         arrive, leave = scale // inputs, scale // outputs
         index = np.arange(outputs, dtype=np.int64)
-        start = int((self.need() * arrive - index * leave).max())
-        # pixel n of frame f is done when pixel n + 1 comes up
-        done = np.append(self.done()[1:], inputs)
+        start = int((needed * arrive - index * leave).max())
+        # step n of frame f is done when step n + 1 comes up
+        done = np.append(freed[1:], inputs)
         ends = start + (index + 1) * leave
         ends = np.concatenate([ends - scale, ends, ends + scale])
         done = np.concatenate([done - inputs, done, done + inputs])
         written = np.arange(inputs, 2 * inputs, dtype=np.int64)  # the second frame, all steady
         finished = np.searchsorted(ends, written * arrive, side="right")
-        freed = np.where(finished > 0, done[np.maximum(finished - 1, 0)], -inputs)
-        live = int((written + 1 - freed).max()) + 2
-        deadlock = int((self.need() - self.done()).max())
-        # the banks of a unit that reads columns hold one row of the kernel each
-        return max(int(-(-max(live, deadlock) // self.in_w)), self.kernel_h)
+        over = np.where(finished > 0, done[np.maximum(finished - 1, 0)], -inputs)
+        live = int((written + 1 - over).max()) + 2
+        deadlock = int((needed - freed).max())
+        places = max(live, deadlock)
+        if whole_rows:
+            return max(-(-places // self.in_w), self.kernel_h) * self.in_w
+        return places

@@ -16,6 +16,7 @@ from ..ir import (
     Input,
     MaxPool,
     Output,
+    QType,
     Requantize,
     SumPool,
     Tensor,
@@ -27,7 +28,7 @@ from .geometry import Window
 
 # Cycles through a convolution unit besides its words and its adder tree: from the last input beat
 # to the first word, and on through each module.
-WINDOW, MVU, REQUANTIZE, FIFO = 4, 2, 4, 2
+WINDOW, REQUANTIZE, FIFO = 3, 4, 2
 PIPELINE = 40  # a deep unit's latency, for what drifts past while it fills
 CREDITS = 16  # an output FIFO costs no less when it is shallower
 
@@ -36,37 +37,48 @@ def convolution(
     op: Conv, requantize: Requantize | None, fold: Fold, source: Stream, sink: Stream
 ) -> Instance:
     """Return the zf_conv of `op` and the requantization that follows it."""
-    shape = source.tensor.shape
+    shape, codes = source.tensor.shape, source.tensor.qtype
     window = Window.of(op, shape)
-    rows = window.rows()
-    words, groups = fold.words(op), fold.groups(op)
+    words, groups, packing = fold.words(op), fold.groups(op), fold.packing
     deep = shape[2] // fold.lanes
-    acc = op.output.qtype
+    acc_bits = op.output.qtype.bits + (not op.output.qtype.signed)
     out = sink.tensor.qtype
     shifts = _shifts(op.output, requantize)
     lo, hi = (requantize.lo, requantize.hi) if requantize else (out.lo, out.hi)
-    bias_bits = _signed_bits(op.bias) if op.bias.any() else 0
-    # the adder tree: slices of an activation (see zf_mvu), then inputs
-    slices = -(-source.tensor.qtype.bits // (2 if op.weight_bits > 4 else 4))
-    levels = math.ceil(math.log2(slices)) + math.ceil(math.log2(fold.simd))
-    latency = WINDOW + (words - 1) + MVU + levels + REQUANTIZE + FIFO
-    fifo_depth = max(CREDITS, -(-latency // words) + 2)
+    chains = packing.chains(fold.simd) if packing else fold.simd
+    stages = -(-fold.simd // chains)
+    latency = conv_latency(op, fold, codes.bits)
 
-    serial = fold.taps == 1
-    banks = 1 if serial else rows
-    copies = window.kernel_w if not serial and fold.taps == math.prod(op.kernel) else 1
-    bank_depth = (rows if serial else 1) * window.in_w * deep
-    parameter_lanes = [(op.bias, bias_bits)] if bias_bits else []
+    parallel = fold.taps > 1
+    # an address that goes down a cascade reads a word's last lanes later
+    places = window.places(fold.pixels, parallel) + (0 if parallel else -(-(stages - 1) // deep))
+    banks = places // window.in_w if parallel else 1
+    columns = window.kernel_w if parallel and fold.taps == math.prod(op.kernel) else 1
+    bank_depth = (window.in_w if parallel else places) * deep
+
+    biases = _biases(op, fold, codes, acc_bits)
+    bias_bits = _signed_bits(biases) if biases.any() else 0
     shift_bits = int(shifts.max() - shifts.min()).bit_length()
+    fields = [(biases, bias_bits)] if bias_bits else []
     if shift_bits:
-        parameter_lanes.append((shifts - shifts.min(), shift_bits))
+        fields.append((np.broadcast_to(shifts - shifts.min(), biases.shape), shift_bits))
+    requantizers = _requantizers(op, fold)
+    turns = fold.pixels * fold.pe // requantizers
+
+    if fold.pixels == 1:
+        room = room_beats = max(CREDITS, -(-latency // words) + 2)
+    else:
+        # a step's room is taken before its first word and free after its last beat
+        beats = fold.pixels * groups
+        room = max(2, -(-(latency + beats + 2) // (words * groups)))
+        room_beats = room * fold.pixels << (groups - 1).bit_length()
 
     stem = f"mem/{sink.name}"
     memories = [
         Memory(
             op.name,
             Kind.WEIGHTS,
-            width=fold.multipliers * op.weight_bits,
+            width=fold.weights * op.weight_bits,
             depth=words * groups,
             bits=op.weights.size * op.weight_bits,
         ),
@@ -76,19 +88,23 @@ def convolution(
             width=source.width,
             depth=bank_depth,
             bits=source.width * bank_depth,
-            copies=banks * copies,
+            copies=banks * columns * fold.pixels,
         ),
-        _storage(op.name, Kind.FIFO, sink.width, fifo_depth),
+        _storage(op.name, Kind.FIFO, sink.width, room_beats),
     ]
-    if parameter_lanes:
-        width = fold.pe * (bias_bits + shift_bits)
-        memories.append(_storage(op.name, Kind.BIAS, width, groups))
+    if fields:
+        width = requantizers * (bias_bits + shift_bits)
+        memories.append(_storage(op.name, Kind.BIAS, width, groups * turns))
 
     def files() -> dict[str, str]:
-        weights = fold_weights(op, fold).reshape(words * groups, -1)
-        contents = {f"{stem}.weights.mem": hex_lines(weights, op.weight_bits)}
-        if parameter_lanes:
-            contents[f"{stem}.bias.mem"] = hex_groups(parameter_lanes, groups, fold.pe)
+        contents = {f"{stem}.weights.mem": hex_lines(weight_words(op, fold), op.weight_bits)}
+        if fields:
+            # group by group, its pixels one after the other
+            order = [
+                (values.reshape(fold.pixels, groups, fold.pe).swapaxes(0, 1).ravel(), bits)
+                for values, bits in fields
+            ]
+            contents[f"{stem}.bias.mem"] = hex_groups(order, groups * turns, requantizers)
         return contents
 
     return Instance(
@@ -96,17 +112,22 @@ def convolution(
         layer=op.name,
         module="zf_conv",
         parameters={
-            "ABits": source.tensor.qtype.bits,
-            "ASigned": int(source.tensor.qtype.signed),
+            "ABits": codes.bits,
+            "ASigned": int(codes.signed),
             "WBits": op.weight_bits,
-            "AccBits": acc.bits + (not acc.signed),
+            "AccBits": acc_bits,
             "Channels": shape[2],
             "Lanes": fold.lanes,
             **window.parameters(),
             "Taps": fold.taps,
-            "Rows": rows,
+            "Pixels": fold.pixels,
+            "Places": places,
             "Pe": fold.pe,
             "Groups": groups,
+        }
+        | (_dsp_parameters(fold, codes) if packing else {})
+        | {
+            "Requantizers": requantizers,
             "BiasBits": bias_bits,
             "ShiftMin": int(shifts.min()),
             "ShiftMax": int(shifts.max()),
@@ -114,10 +135,10 @@ def convolution(
             "OutBits": out.bits,
             "Lo": lo,
             "Hi": hi,
-            "FifoDepth": fifo_depth,
+            "Room": room,
             "WeightFile": f"{stem}.weights.mem",
         }
-        | ({"BiasFile": f"{stem}.bias.mem"} if parameter_lanes else {}),
+        | ({"BiasFile": f"{stem}.bias.mem"} if fields else {}),
         sources=(source,),
         sinks=(sink,),
         memories=tuple(memories),
@@ -127,6 +148,71 @@ def convolution(
         cycles=fold.cycles(op),
         latency=latency,
     )
+
+
+def conv_latency(op: Conv, fold: Fold, code_bits: int) -> int:
+    """Return a zf_conv's cycles from the last input beat of a step to the first output beat."""
+    words, requantizers = fold.words(op), _requantizers(op, fold)
+    if fold.packing:
+        chains = fold.packing.chains(fold.simd)
+        product = 3 + fold.packing.stages(fold.simd) + _add_levels(chains, 2)
+    else:
+        product = 2 + _add_levels(fold.simd, 1) + (code_bits > 4)
+    turns = fold.pixels * fold.pe // requantizers
+    requantize = 4 if turns == 1 else 4 + turns + (requantizers < fold.pe)
+    # the pixels of a step leave one after the other, when all its groups are there
+    before = words * (fold.groups(op) if fold.pixels > 1 else 1) - 1
+    return WINDOW + (fold.taps > 1) + before + product + requantize + FIFO
+
+
+def weight_words(op: Conv, fold: Fold) -> np.ndarray:
+    """Return the words of the weight ROM, (depth, SIMD * PE); DSPs take pairs as they stand."""
+    words = fold_weights(op, fold).copy()
+    if fold.packing and fold.packing.channels == 2:
+        words[..., 1::2] -= words[..., 0::2] < 0  # what the lower's sign borrows
+    return words.reshape(len(words), -1)
+
+
+def _dsp_parameters(fold: Fold, codes: QType) -> dict[str, int]:
+    packing = fold.packing
+    toggled = [packing.offset(p, codes.signed, codes.bits) != 0 for p in range(fold.pixels)]
+    return {
+        "DspPixels": packing.pixels,
+        "DspChannels": packing.channels,
+        "CodeAt": packing.code_at,
+        "WeightAt": packing.weight_at,
+        "Chains": packing.chains(fold.simd),
+        "Toggle": sum(toggle << p for p, toggle in enumerate(toggled)),
+    }
+
+
+def _biases(op: Conv, fold: Fold, codes: QType, acc_bits: int) -> np.ndarray:
+    """Return what each pixel of a step adds to its sums, (pixels, channels), modulo 2**acc_bits.
+
+    Codes may stand raised on a DSP's port; the sum of the weights, times that, is too much.
+    """
+    biases = np.tile(op.bias, (fold.pixels, 1))
+    if fold.packing:
+        sums = op.weights.reshape(len(op.weights), -1).sum(axis=1)
+        for pixel in range(fold.pixels):
+            biases[pixel] -= fold.packing.offset(pixel, codes.signed, codes.bits) * sums
+    half = 1 << (acc_bits - 1)
+    return (biases + half) % (2 * half) - half
+
+
+def _requantizers(op: Conv, fold: Fold) -> int:
+    """Return the fewest requantizers through which a product's sums go before the next is there."""
+    words = fold.words(op)
+    return next(n for n in range(1, fold.pe + 1) if fold.pe % n == 0 and (
+        fold.pixels * fold.pe // n <= max(words, 1)))
+
+
+def _add_levels(count: int, leave: int) -> int:
+    """Return the levels of ternary adders that leave at most `leave` operands."""
+    levels = 0
+    while count > leave:
+        count, levels = -(-count // 3), levels + 1
+    return levels
 
 
 def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
@@ -207,9 +293,9 @@ def add(op: Add, sources: tuple[Stream, ...], sink: Stream) -> Instance:
 def max_pool(op: MaxPool, source: Stream, sink: Stream) -> Instance:
     """Return the zf_max_pool of `op`."""
     window = Window.of(op, source.tensor.shape)
-    rows, deep = window.rows(), source.beats_per_pixel
+    places, deep = window.places(), source.beats_per_pixel
     words = math.prod(op.kernel) * deep  # of an output pixel
-    depth = rows * window.in_w * deep
+    depth = places * deep
     fifo_depth = max(CREDITS, 2 * deep + 8)
     return Instance(
         name=f"u_{sink.name}",
@@ -221,7 +307,7 @@ def max_pool(op: MaxPool, source: Stream, sink: Stream) -> Instance:
             "Channels": source.tensor.shape[2],
             "Lanes": source.lanes,
             **window.parameters(),
-            "Rows": rows,
+            "Places": places,
             "FifoDepth": fifo_depth,
         },
         sources=(source,),

@@ -3,15 +3,20 @@
 // zf_conv: a convolution layer, window to codes.
 //
 //   y[m] = clamp(rhe((sum w[m] * a + bias[m]) * 2**-shift[m]), Lo, Hi)
-// Chains zf_window, zf_mvu and zf_requantize, which never stall once a product has begun. The
-// window begins one only against a credit: a free place in the output FIFO, given back when a beat
-// leaves. So stalls on either side stop nothing in mid-product and no enable fans out.
+// Chains zf_window, zf_mvu and zf_requantize_shared, which never stall once a product has begun. The
+// window begins one only against a credit: a free place in the output buffer, given back when its
+// beat leaves. So stalls on either side stop nothing in mid-product and no enable fans out.
 //
 // Input: raster order, Lanes channels a beat. Output: raster order, Pe channels a beat.
-// Latency: 11 + Words + levels of zf_mvu's adder tree (ceil(log2(Taps*Lanes)), and one or two for
-// sliced activations) from the last input beat that a pixel needs to its first output beat.
-// Throughput: OutH*OutW*Groups*Words cycles a frame, Words = KernelH*KernelW*Channels/(Taps*Lanes),
-// while FifoDepth covers the pipeline and the input keeps its rate.
+// Pixels neighbouring outputs of a row are computed side by side with the same weights. Products are
+// made of LUTs (DspChannels = 0) or share DSPs (zf_mac_dsp); then Toggle says whose codes'
+// top bits are inverted, and the biases make up for it.
+//
+// Latency: zynqfire.hls.passes.units.conv_latency, from the last input beat that a step of Pixels
+// outputs needs to its first output beat.
+// Throughput: OutH*ceil(OutW/Pixels)*Groups*Words cycles a frame, Words =
+// KernelH*KernelW*Channels/(Taps*Lanes), while Room covers the pipeline and the input keeps its
+// rate.
 
 module zf_conv #(
     parameter int          ABits      = 4,
@@ -31,9 +36,17 @@ module zf_conv #(
     parameter int          OutH       = 4,
     parameter int          OutW       = 4,
     parameter int          Taps       = 1,
-    parameter int          Rows       = 4,
+    parameter int          Pixels     = 1,
+    parameter int          Places     = 16,
     parameter int          Pe         = 2,
     parameter int          Groups     = 2,
+    parameter int          DspPixels  = 0,
+    parameter int          DspChannels = 0,
+    parameter int          CodeAt     = 0,
+    parameter int          WeightAt   = 0,
+    parameter int          Chains     = Taps * Lanes,
+    parameter logic [Pixels-1:0] Toggle = '0,
+    parameter int          Requantizers = Pe,
     parameter int          BiasBits   = 8,
     parameter int          ShiftMin   = 4,
     parameter int          ShiftMax   = 4,
@@ -41,11 +54,12 @@ module zf_conv #(
     parameter int          OutBits    = 4,
     parameter              Lo         = 0,
     parameter              Hi         = 15,
-    parameter int          FifoDepth  = 16,
+    parameter int          Room       = 16,
     parameter int unsigned RomBlock   = 0,
     parameter int unsigned RamBlock   = 0,
     parameter              WeightFile = "none.mem",
-    parameter              BiasFile   = "none.mem"
+    parameter              BiasFile   = "none.mem",
+    parameter int          Primitives = 0
 ) (
     input  logic                   clk_i,
     input  logic                   rst_i,
@@ -61,21 +75,24 @@ module zf_conv #(
   localparam int Words = KernelH * KernelW * Channels / Simd;
 
   logic go, take, fetch, word_valid, word_last;
-  logic [Simd*ABits-1:0] word;
+  logic [Pixels*Simd*ABits-1:0] word;
   zf_window #(
       .Bits(ABits), .Channels(Channels), .Lanes(Lanes), .InH(InH), .InW(InW), .KernelH(KernelH),
       .KernelW(KernelW), .StrideH(StrideH), .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft),
-      .OutH(OutH), .OutW(OutW), .Taps(Taps), .Groups(Groups), .Rows(Rows), .Block(RamBlock)
+      .OutH(OutH), .OutW(OutW), .Pixels(Pixels), .Taps(Taps), .Groups(Groups), .Places(Places),
+      .Chains(Chains), .Toggle(Toggle), .Block(RamBlock)
   ) u_window (
       .clk_i, .rst_i, .s_tdata_i, .s_tvalid_i, .s_tready_o, .go_i(go), .take_o(take),
       .fetch_o(fetch), .m_valid_o(word_valid), .m_last_o(word_last), .m_data_o(word)
   );
 
   logic acc_fetch, acc_valid;
-  logic [Pe*AccBits-1:0] acc;
+  logic [Pixels*Pe*AccBits-1:0] acc;
   zf_mvu #(
-      .Pe(Pe), .Simd(Simd), .ABits(ABits), .ASigned(ASigned), .WBits(WBits), .AccBits(AccBits),
-      .Words(Words), .Groups(Groups), .Block(RomBlock), .InitFile(WeightFile)
+      .Pe(Pe), .Simd(Simd), .Pixels(Pixels), .ABits(ABits), .ASigned(ASigned), .WBits(WBits),
+      .AccBits(AccBits), .Words(Words), .Groups(Groups), .DspPixels(DspPixels),
+      .DspChannels(DspChannels), .CodeAt(CodeAt), .WeightAt(WeightAt), .Chains(Chains),
+      .Block(RomBlock), .InitFile(WeightFile), .Primitives(Primitives)
   ) u_mvu (
       .clk_i, .rst_i, .fetch_i(fetch), .s_valid_i(word_valid), .s_last_i(word_last),
       .s_data_i(word), .m_fetch_o(acc_fetch), .m_valid_o(acc_valid), .m_data_o(acc)
@@ -83,18 +100,28 @@ module zf_conv #(
 
   logic code_valid;
   logic [Pe*OutBits-1:0] code;
-  zf_requantize #(
-      .Lanes(Pe), .InBits(AccBits), .InSigned(1'b1), .BiasBits(BiasBits), .ShiftMin(ShiftMin),
-      .ShiftMax(ShiftMax), .ShiftBits(ShiftBits), .Groups(Groups), .OutBits(OutBits), .Lo(Lo),
-      .Hi(Hi), .InitFile(BiasFile)
+  zf_requantize_shared #(
+      .Pe(Pe), .Pixels(Pixels), .Lanes(Requantizers), .InBits(AccBits), .InSigned(1'b1),
+      .BiasBits(BiasBits), .ShiftMin(ShiftMin), .ShiftMax(ShiftMax), .ShiftBits(ShiftBits),
+      .Groups(Groups), .OutBits(OutBits), .Lo(Lo), .Hi(Hi), .InitFile(BiasFile)
   ) u_requantize (
       .clk_i, .rst_i, .fetch_i(acc_fetch), .s_valid_i(acc_valid), .s_data_i(acc),
       .m_valid_o(code_valid), .m_data_o(code)
   );
 
-  zf_credit_fifo #(.Width(Pe * OutBits), .Depth(FifoDepth)) u_fifo (
-      .clk_i, .rst_i, .take_i(take), .go_o(go), .s_valid_i(code_valid), .s_data_i(code),
-      .m_tdata_o, .m_tvalid_o, .m_tready_i
-  );
+  if (Pixels == 1) begin : g_fifo
+    zf_credit_fifo #(.Width(Pe * OutBits), .Depth(Room)) u_fifo (
+        .clk_i, .rst_i, .take_i(take), .go_o(go), .s_valid_i(code_valid), .s_data_i(code),
+        .m_tdata_o, .m_tvalid_o, .m_tready_i
+    );
+  end else begin : g_reorder
+    zf_reorder #(
+        .Bits(Pe * OutBits), .Pixels(Pixels), .Groups(Groups), .OutW(OutW), .Blocks(Room),
+        .Block(0)
+    ) u_reorder (
+        .clk_i, .rst_i, .take_i(take), .go_o(go), .s_valid_i(code_valid), .s_data_i(code),
+        .m_tdata_o, .m_tvalid_o, .m_tready_i
+    );
+  end
 
 endmodule

@@ -26,7 +26,7 @@ module zf_max_pool #(
     parameter int          PadLeft   = 0,
     parameter int          OutH      = 2,
     parameter int          OutW      = 2,
-    parameter int          Rows      = 4,
+    parameter int          Places     = 4,
     parameter int          FifoDepth = 16,
     parameter int unsigned RamBlock  = 0
 ) (
@@ -53,7 +53,7 @@ module zf_max_pool #(
   zf_window #(
       .Bits(Bits), .Channels(Channels), .Lanes(Lanes), .InH(InH), .InW(InW), .KernelH(KernelH),
       .KernelW(KernelW), .StrideH(StrideH), .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft),
-      .OutH(OutH), .OutW(OutW), .Taps(1), .Groups(1), .Rows(Rows), .Block(RamBlock)
+      .OutH(OutH), .OutW(OutW), .Places(Places), .Block(RamBlock)
   ) u_window (
       .clk_i, .rst_i, .s_tdata_i(s_tdata_i ^ Flip), .s_tvalid_i, .s_tready_o, .go_i(go),
       .take_o(take), .fetch_o(unused_fetch), .m_valid_o(word_valid), .m_last_o(unused_last),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory with one write port and one read port.
 //
-//   rdata_o(t + 2) = memory[raddr_i(t)]
+//   rdata_o(t + 2) = clear_i(t + 1) ? ClearTo : memory[raddr_i(t)]
 //
 // Block = 0: LUT RAM between an address register and an output register.
 // Block = 1: block RAM (zf_ram_block) and an output register.
@@ -12,13 +12,15 @@
 module zf_ram #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 512,
-  parameter int unsigned Block = 1
+  parameter int unsigned Block = 1,
+  parameter logic [Width-1:0] ClearTo = '0
 ) (
   input  logic                                       clk_i,
   input  logic                                       we_i,
   input  logic [(Depth > 1 ? $clog2(Depth) : 1)-1:0] waddr_i,
   input  logic [Width-1:0]                           wdata_i,
   input  logic [(Depth > 1 ? $clog2(Depth) : 1)-1:0] raddr_i,
+  input  logic                                       clear_i,
   output logic [Width-1:0]                           rdata_o
 );
 
@@ -39,7 +41,8 @@ module zf_ram #(
     always_ff @(posedge clk_i) begin
       if (we_i) memory[waddr_i] <= wdata_i;
       raddr_q <= raddr_i;
-      rdata_q <= memory[raddr_q];
+      if (clear_i) rdata_q <= ClearTo;
+      else rdata_q <= memory[raddr_q];
     end
   end else begin : gen_block
     logic [Width-1:0] word;
@@ -57,7 +60,10 @@ module zf_ram #(
       .rdata_o(word)
     );
 
-    always_ff @(posedge clk_i) rdata_q <= word;
+    always_ff @(posedge clk_i) begin
+      if (clear_i) rdata_q <= ClearTo;
+      else rdata_q <= word;
+    end
   end
 
 endmodule

@@ -3,7 +3,8 @@
 // zf_requantize: bias, shift, round half to even, clamp.
 //
 //   y[l] = clamp(rhe((x[l] + bias[c]) * 2**-shift[c]), Lo, Hi),   c = channel of lane l
-// A negative shift is an exact left shift. Bias and shift come from a ROM of Groups words, one a
+// A negative shift is an exact left shift. The sum is taken modulo 2**InBits (of one bit more where
+// x is unsigned), which must hold it; x and bias alone need not fit. Bias and shift come from a ROM of Groups words, one a
 // channel group, lane 0 in the low bits, each {shift - ShiftMin, bias}; ShiftBits = 0 where all
 // channels share ShiftMin, BiasBits = 0 where there is no bias.
 //
@@ -36,14 +37,14 @@ module zf_requantize #(
   localparam int Left = (ShiftMin < 0) ? -ShiftMin : 0;  // all channels move left by this first
   localparam int Least = ShiftMin + Left;
   localparam int WordBits = BiasBits + ShiftBits;
-  localparam int SumBits = (InSigned ? 0 : 1)
-      + ((BiasBits == 0) ? InBits : (InBits > BiasBits) ? InBits + 1 : BiasBits + 1);
+  localparam int SumBits = InBits + (InSigned ? 0 : 1);
   localparam int WideBits = SumBits + Left;
   localparam int AddrBits = (Groups > 1) ? $clog2(Groups) : 1;
   localparam logic signed [63:0] Lowest = 64'(Lo);  // Lo and Hi have the width of their constant
   localparam logic signed [63:0] Highest = 64'(Hi);
 
   initial begin
+    if (BiasBits > SumBits) $fatal(1, "%m: BiasBits %0d above %0d", BiasBits, SumBits);
     if (ShiftMax < ShiftMin) $fatal(1, "%m: ShiftMax %0d below ShiftMin %0d", ShiftMax, ShiftMin);
     if (ShiftBits == 0 && ShiftMax != ShiftMin)
       $fatal(1, "%m: ShiftBits must not be 0 for shifts %0d to %0d", ShiftMin, ShiftMax);

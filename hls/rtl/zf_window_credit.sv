@@ -2,17 +2,18 @@
 //
 // zf_window_credit: which output pixels of a sliding window have their input, which input has room.
 //
-// Counts input pixels in raster order, across frames. Output pixel (y, x) needs every input pixel
-// up to the bottom right corner of its window,
+// Counts input pixels in raster order, across frames. A step is `Pixels` output pixels of a row,
+// whose windows together are Reach = KernelW + (Pixels - 1)*StrideW wide and move by
+// StepW = Pixels*StrideW. Step (y, x) needs every input pixel up to their bottom right corner,
 //   need(y, x) = min(y*StrideH - PadTop + KernelH - 1, InH - 1) * InW
-//              + min(x*StrideW - PadLeft + KernelW, InW),
+//              + min(x*StepW - PadLeft + Reach, InW),
 // and once it comes up, no later window reads the input pixels before
-//   done(y, x) = y*StrideH >= PadTop ? (y*StrideH - PadTop)*InW + max(0, x*StrideW - PadLeft) : 0.
-// Between neighbouring pixels both grow by one of few constants; this unit adds them up, and has
-// the next two ready in registers.
-//   ahead = stored - need of the current pixel;  ready_o = ahead >= 0
-//   spare = Rows*InW - (stored - done) - 1;      room_o = spare >= 0
-// Latency: 1 cycle. Throughput: a pixel in and a pixel out a cycle.
+//   done(y, x) = y*StrideH >= PadTop ? (y*StrideH - PadTop)*InW + max(0, x*StepW - PadLeft) : 0.
+// Between neighbouring steps both grow by one of few constants; this unit adds them up, and has
+// the next two ready in registers. Places is how many pixels the memory holds.
+//   ahead = stored - need of the current step;  ready_o = ahead >= 0
+//   spare = Places - (stored - done) - 1;       room_o = spare >= 0
+// Latency: 1 cycle. Throughput: a pixel in and a step out a cycle.
 
 module zf_window_credit #(
     parameter int InH     = 4,
@@ -25,12 +26,13 @@ module zf_window_credit #(
     parameter int PadLeft = 1,
     parameter int OutH    = 4,
     parameter int OutW    = 4,
-    parameter int Rows    = 4
+    parameter int Pixels  = 1,
+    parameter int Places  = 16
 ) (
     input  logic clk_i,
     input  logic rst_i,
     input  logic stored_i,  // an input pixel is complete
-    input  logic pixel_i,   // the current output pixel is read
+    input  logic step_i,    // the current step is read
     output logic ready_o,
     output logic room_o
 );
@@ -39,30 +41,35 @@ module zf_window_credit #(
     least = (a < b) ? a : b;
   endfunction
 
-  // Last column and row whose window does not hang over the right and the bottom edge; -1: none.
+  localparam int Steps = (OutW + Pixels - 1) / Pixels;  // of a row
+  localparam int StepW = Pixels * StrideW;
+  localparam int Reach = KernelW + (Pixels - 1) * StrideW;
+
+  // Last step and row whose window does not hang over the right and the bottom edge; -1: none.
   localparam int ClipX =
-      (InW + PadLeft < KernelW) ? -1 : (InW + PadLeft - KernelW) / StrideW;
+      (InW + PadLeft < Reach) ? -1 : (InW + PadLeft - Reach) / StepW;
   localparam int ClipY = (InH + PadTop < KernelH) ? -1 : (InH + PadTop - KernelH) / StrideH;
-  localparam int FreeX = (PadLeft + StrideW - 1) / StrideW;  // first column off the left padding
+  localparam int FreeX = (PadLeft + StepW - 1) / StepW;  // first column off the left padding
   localparam int FreeY = (PadTop + StrideH - 1) / StrideH;
 
-  localparam int NeedX = least(KernelW - PadLeft, InW);
-  localparam int NeedXEnd = least((OutW - 1) * StrideW - PadLeft + KernelW, InW);
+  localparam int NeedX = least(Reach - PadLeft, InW);
+  localparam int NeedXEnd = least((Steps - 1) * StepW - PadLeft + Reach, InW);
   localparam int NeedY = least(KernelH - PadTop - 1, InH - 1);
   localparam int NeedYEnd = least((OutH - 1) * StrideH - PadTop + KernelH - 1, InH - 1);
-  localparam int DoneXEnd = (OutW - 1 >= FreeX) ? (OutW - 1) * StrideW - PadLeft : 0;
+  localparam int DoneXEnd = (Steps - 1 >= FreeX) ? (Steps - 1) * StepW - PadLeft : 0;
   localparam int DoneEnd =
       (OutH - 1 >= FreeY) ? ((OutH - 1) * StrideH - PadTop) * InW + DoneXEnd : 0;
 
   initial begin
     if (PadTop >= KernelH || PadLeft >= KernelW)
       $fatal(1, "%m: pads %0d, %0d must be below the kernel", PadTop, PadLeft);
-    if (Rows * InW < NeedY * InW + NeedX)
-      $fatal(1, "%m: Rows %0d cannot hold the first window", Rows);
+    if (Places < NeedY * InW + NeedX)
+      $fatal(1, "%m: Places %0d cannot hold the first window", Places);
   end
 
-  // Input is at most Rows ahead and KernelH behind; done moves up to StrideH rows past what came.
-  localparam int Bits = $clog2((((Rows > KernelH) ? Rows : KernelH) + StrideH) * InW + 1) + 1;
+  // Input is at most Places ahead and a window behind; done moves up to StrideH rows past what came.
+  localparam int Most = (Places > KernelH * InW) ? Places : KernelH * InW;
+  localparam int Bits = $clog2(Most + StrideH * InW + StepW + 1) + 1;
   typedef logic signed [Bits-1:0] count_t;
 
   // value < limit, by bits: one or two LUTs against a constant, where a carry chain would be four.
@@ -72,12 +79,12 @@ module zf_window_credit #(
     below = below && limit > 0;
   endfunction
 
-  // How much need and done grow from pixel (y, x) to the one after it, less a constant.
+  // How much need and done grow from step (y, x) to the one after it, less a constant.
   function automatic count_t more_need(input int y, input int x, input int less);
-    if (x != OutW - 1) begin
-      if (below(x, ClipX)) more_need = count_t'(StrideW - less);
+    if (x != Steps - 1) begin
+      if (below(x, ClipX)) more_need = count_t'(StepW - less);
       else if (x == ClipX)
-        more_need = count_t'(InW - (ClipX * StrideW - PadLeft + KernelW) - less);
+        more_need = count_t'(InW - (ClipX * StepW - PadLeft + Reach) - less);
       else more_need = count_t'(-less);
     end else if (y != OutH - 1) begin
       if (below(y, ClipY)) more_need = count_t'(StrideH * InW + NeedX - NeedXEnd - less);
@@ -91,10 +98,10 @@ module zf_window_credit #(
   endfunction
 
   function automatic count_t more_done(input int y, input int x, input int less);
-    if (x != OutW - 1) begin
+    if (x != Steps - 1) begin
       if (below(y, FreeY) || below(x, FreeX - 1)) more_done = count_t'(-less);
-      else if (x == FreeX - 1) more_done = count_t'(FreeX * StrideW - PadLeft - less);
-      else more_done = count_t'(StrideW - less);
+      else if (x == FreeX - 1) more_done = count_t'(FreeX * StepW - PadLeft - less);
+      else more_done = count_t'(StepW - less);
     end else if (y != OutH - 1) begin
       if (below(y, FreeY - 1)) more_done = count_t'(-less);
       else if (y == FreeY - 1) more_done = count_t'((FreeY * StrideH - PadTop) * InW - less);
@@ -104,24 +111,24 @@ module zf_window_credit #(
     end
   endfunction
 
-  // The pixel after the current one.
-  localparam int XBits = (OutW > 1) ? $clog2(OutW) : 1;
+  // The step after the current one.
+  localparam int XBits = (Steps > 1) ? $clog2(Steps) : 1;
   localparam int YBits = (OutH > 1) ? $clog2(OutH) : 1;
   logic [XBits-1:0] x;
   logic [YBits-1:0] y;
   logic last_x, unused_last;
-  zf_count #(.Count(OutW), .Start(OutW > 1 ? 1 : 0)) u_x (
-      .clk_i, .rst_i, .step_i(pixel_i), .value_o(x), .last_o(last_x)
+  zf_count #(.Count(Steps), .Start(Steps > 1 ? 1 : 0)) u_x (
+      .clk_i, .rst_i, .step_i(step_i), .value_o(x), .last_o(last_x)
   );
-  zf_count #(.Count(OutH), .Start(OutW == 1 && OutH > 1 ? 1 : 0)) u_y (
-      .clk_i, .rst_i, .step_i(pixel_i && last_x), .value_o(y), .last_o(unused_last)
+  zf_count #(.Count(OutH), .Start(Steps == 1 && OutH > 1 ? 1 : 0)) u_y (
+      .clk_i, .rst_i, .step_i(step_i && last_x), .value_o(y), .last_o(unused_last)
   );
 
   // Each with the pixel that may be stored in the same cycle taken off: one adder, not two.
   count_t need_q, need_less_q, done_q, done_less_q, ahead_q, spare_q;
   count_t fall, rise;
-  assign fall = pixel_i ? (stored_i ? need_less_q : need_q) : (stored_i ? '1 : '0);
-  assign rise = pixel_i ? (stored_i ? done_less_q : done_q) : (stored_i ? '1 : '0);
+  assign fall = step_i ? (stored_i ? need_less_q : need_q) : (stored_i ? '1 : '0);
+  assign rise = step_i ? (stored_i ? done_less_q : done_q) : (stored_i ? '1 : '0);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -130,9 +137,9 @@ module zf_window_credit #(
       done_q      <= more_done(0, 0, 0);
       done_less_q <= more_done(0, 0, 1);
       ahead_q     <= count_t'(-(NeedY * InW + NeedX));
-      spare_q     <= count_t'(Rows * InW - 1);
+      spare_q     <= count_t'(Places - 1);
     end else begin
-      if (pixel_i) begin
+      if (step_i) begin
         need_q      <= more_need(int'(y), int'(x), 0);
         need_less_q <= more_need(int'(y), int'(x), 1);
         done_q      <= more_done(int'(y), int'(x), 0);

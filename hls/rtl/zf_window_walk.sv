@@ -3,9 +3,10 @@
 // zf_window_walk: which word of which window comes now, for zf_window.
 //
 // Counts, innermost first, the Deep channel groups, the Columns of a run of consecutive addresses,
-// the Lines (runs) of a product, the Groups products of a pixel, and the pixels of a frame in
-// raster order. end_*_o say what the current word is the last of; inside_o[t] says that its tap t
-// lies inside the map. The counters lead the current word by one, so that every output is a
+// the Lines (runs) of a product, the Groups products of a step, and the steps of a frame in raster
+// order. A step is `Pixels` neighbouring output pixels of a row; the last of a row may have fewer.
+// end_*_o say what the current word is the last of; inside_o[p*Taps + t] says that tap t of pixel
+// p lies inside the map. The counters lead the current word by one, so that every output is a
 // register but inside_o, which is two LUTs away from some.
 //
 // Latency: the first word's flags come a cycle after reset. Throughput: a step a cycle.
@@ -21,24 +22,28 @@ module zf_window_walk #(
     parameter int PadLeft = 1,
     parameter int OutH    = 4,
     parameter int OutW    = 4,
+    parameter int Pixels  = 1,
     parameter int Taps    = 1,
     parameter int Deep    = 2,
     parameter int Columns = 3,
     parameter int Lines   = 3,
     parameter int Groups  = 1
 ) (
-    input  logic            clk_i,
-    input  logic            rst_i,
-    input  logic            step_i,
-    output logic            end_run_o,
-    output logic            end_product_o,
-    output logic            end_pixel_o,
-    output logic            end_row_o,
-    output logic            end_frame_o,
-    output logic [Taps-1:0] inside_o
+    input  logic                   clk_i,
+    input  logic                   rst_i,
+    input  logic                   step_i,
+    output logic                   end_run_o,
+    output logic                   end_product_o,
+    output logic                   end_step_o,
+    output logic                   end_row_o,
+    output logic                   end_frame_o,
+    output logic [Pixels*Taps-1:0] inside_o
 );
 
-  localparam int XBits = (OutW > 1) ? $clog2(OutW) : 1;
+  localparam int Steps = (OutW + Pixels - 1) / Pixels;  // of a row
+  localparam int StepW = Pixels * StrideW;
+  localparam int Reach = KernelW + (Pixels - 1) * StrideW;  // columns of the windows of a step
+  localparam int XBits = (Steps > 1) ? $clog2(Steps) : 1;
   localparam int YBits = (OutH > 1) ? $clog2(OutH) : 1;
   localparam int ColumnBits = (Columns > 1) ? $clog2(Columns) : 1;
   localparam int LineBits = (Lines > 1) ? $clog2(Lines) : 1;
@@ -48,7 +53,7 @@ module zf_window_walk #(
   // ------------------------------------------------------------------------------- the next word
   logic lead, primed_q;
   logic last_deep, last_column, last_line, last_group, last_x, last_y;
-  logic end_run, end_product, end_pixel, end_row;
+  logic end_run, end_product, end_step, end_row;
   logic [DeepBits-1:0] unused_deep;
   logic [GroupBits-1:0] unused_group;
   logic [ColumnBits-1:0] column;
@@ -71,8 +76,8 @@ module zf_window_walk #(
   zf_count #(.Count(Groups)) u_group (
       .clk_i, .rst_i, .step_i(lead && end_product), .value_o(unused_group), .last_o(last_group)
   );
-  zf_count #(.Count(OutW)) u_x (
-      .clk_i, .rst_i, .step_i(lead && end_pixel), .value_o(x), .last_o(last_x)
+  zf_count #(.Count(Steps)) u_x (
+      .clk_i, .rst_i, .step_i(lead && end_step), .value_o(x), .last_o(last_x)
   );
   zf_count #(.Count(OutH)) u_y (
       .clk_i, .rst_i, .step_i(lead && end_row), .value_o(y), .last_o(last_y)
@@ -80,35 +85,35 @@ module zf_window_walk #(
 
   assign end_run     = last_deep && last_column;
   assign end_product = end_run && last_line;
-  assign end_pixel   = end_product && last_group;
-  assign end_row     = end_pixel && last_x;
+  assign end_step   = end_product && last_group;
+  assign end_row     = end_step && last_x;
 
   // Output rows at which window row k lies inside the map, and likewise for columns.
   logic [KernelH-1:0] row_inside;
-  logic [KernelW-1:0] column_inside;
+  logic [Reach-1:0] column_inside;
   for (genvar k = 0; k < KernelH; k++) begin : g_row_inside
     localparam int First = (PadTop > k) ? (PadTop - k + StrideH - 1) / StrideH : 0;
     localparam int Below = InH - 1 + PadTop - k;  // negative: never inside
     assign row_inside[k] = Below >= 0 && (First == 0 || 32'(y) >= First)
         && (Below / StrideH >= OutH - 1 || 32'(y) <= Below / StrideH);
   end
-  for (genvar k = 0; k < KernelW; k++) begin : g_column_inside
-    localparam int First = (PadLeft > k) ? (PadLeft - k + StrideW - 1) / StrideW : 0;
+  for (genvar k = 0; k < Reach; k++) begin : g_column_inside
+    localparam int First = (PadLeft > k) ? (PadLeft - k + StepW - 1) / StepW : 0;
     localparam int Right = InW - 1 + PadLeft - k;
     assign column_inside[k] = Right >= 0 && (First == 0 || 32'(x) >= First)
-        && (Right / StrideW >= OutW - 1 || 32'(x) <= Right / StrideW);
+        && (Right / StepW >= Steps - 1 || 32'(x) <= Right / StepW);
   end
 
   // ---------------------------------------------------------------------------- the current word
   logic [KernelH-1:0] row_inside_q;
-  logic [KernelW-1:0] column_inside_q;
+  logic [Reach-1:0] column_inside_q;
   logic [LineBits-1:0] line_q;
   logic [ColumnBits-1:0] column_q;
   always_ff @(posedge clk_i) begin
     if (lead) begin
       end_run_o       <= end_run;
       end_product_o   <= end_product;
-      end_pixel_o     <= end_pixel;
+      end_step_o     <= end_step;
       end_row_o       <= end_row;
       end_frame_o     <= end_row && last_y;
       row_inside_q    <= row_inside;
@@ -118,13 +123,17 @@ module zf_window_walk #(
     end
   end
 
-  for (genvar t = 0; t < Taps; t++) begin : g_inside
-    if (Taps == 1) begin : g_serial
-      assign inside_o[t] = row_inside_q[line_q] && column_inside_q[column_q];
-    end else if (Taps == KernelH * KernelW) begin : g_full
-      assign inside_o[t] = row_inside_q[t/KernelW] && column_inside_q[t%KernelW];
-    end else begin : g_column
-      assign inside_o[t] = row_inside_q[t] && column_inside_q[column_q];
+  for (genvar p = 0; p < Pixels; p++) begin : g_pixel
+    logic [KernelW-1:0] column_in;
+    assign column_in = column_inside_q[p*StrideW+:KernelW];
+    for (genvar t = 0; t < Taps; t++) begin : g_inside
+      if (Taps == 1) begin : g_serial
+        assign inside_o[p] = row_inside_q[line_q] && column_in[column_q];
+      end else if (Taps == KernelH * KernelW) begin : g_full
+        assign inside_o[p*Taps+t] = row_inside_q[t/KernelW] && column_in[t%KernelW];
+      end else begin : g_column
+        assign inside_o[p*Taps+t] = row_inside_q[t] && column_in[column_q];
+      end
     end
   end
 
