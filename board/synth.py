@@ -141,9 +141,13 @@ def synthesize(unit: Unit, sources: Mapping[str, bytes], family: str = "xc7") ->
     flow = f"synth_xilinx -family {family} -flatten -nodsp -noiopad -noclkbuf"
     script = "\n".join(
         [
+            "read_verilog -lib +/xilinx/cells_sim.v +/xilinx/cells_xtra.v",  # instantiated by us
             *(f"read_verilog -sv -defer {name}" for name in sources),
             f"hierarchy -check -top {unit.module} {settings}",
-            f"{flow} -run begin:map_memory",
+            f"{flow} -run begin:coarse",
+            # else Yosys moves an address register behind the table, a flip-flop a bit of the word
+            "memory_map -rom-only -attr rom_style=distributed",
+            f"{flow} -run coarse:map_memory",
             "setparam -set INIT 1'x t:$mem_v2 a:rom_style=block %i",
             f"{flow} -run map_memory:",
             "write_json netlist.json",

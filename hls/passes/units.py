@@ -155,7 +155,7 @@ def conv_latency(op: Conv, fold: Fold, code_bits: int) -> int:
     words, requantizers = fold.words(op), _requantizers(op, fold)
     if fold.packing:
         chains = fold.packing.chains(fold.simd)
-        product = 3 + fold.packing.stages(fold.simd) + _add_levels(chains, 2)
+        product = 4 + fold.packing.stages(fold.simd) + _add_levels(chains, 2)
     else:
         product = 2 + _add_levels(fold.simd, 1) + (code_bits > 4)
     turns = fold.pixels * fold.pe // requantizers

@@ -1,3 +1,4 @@
+zf_table.sv
 zf_rom.sv
 zf_ram_block.sv
 zf_ram.sv

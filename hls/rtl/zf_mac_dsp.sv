@@ -14,10 +14,10 @@
 // its first adds half a lane's range to each lane, so that no lane borrows from the next; the
 // accumulators start lower by as much. Chains cascades side by side take Simd lanes, lane l at
 // stage Stages - 1 - l / Chains of cascade l mod Chains: a lane comes as many cycles late as its
-// stage says (zf_ram_skew, zf_weights).
+// stage says (zf_ram_skew, zf_weights). A stage takes its weights from rest_i on use_rest_i.
 //
 // Primitives: 0 behaviour, the same arithmetic in loops that simulate fast; 1 DSP48E1; 2 DSP48E2.
-// Latency: 3 + Stages + Adds cycles from stage 0 of a product's last word, Adds the levels of
+// Latency: 4 + Stages + Adds cycles from stage 0 of a product's last word, Adds the levels of
 // ternary adders that leave two of Chains; m_fetch_o is 2 cycles ahead. m_data_o stays until the
 // next product. Throughput: a word a cycle, no stall.
 
@@ -34,7 +34,8 @@ module zf_mac_dsp #(
     parameter int CodeAt      = 11,
     parameter int WeightAt    = 21,
     parameter int Chains      = 1,
-    parameter int Primitives  = 0
+    parameter int Primitives  = 0,
+    localparam int Stages = (Simd + Chains - 1) / Chains
 ) (
     input  logic                         clk_i,
     input  logic                         rst_i,
@@ -42,12 +43,13 @@ module zf_mac_dsp #(
     input  logic                         s_last_i,
     input  logic [Pixels*Simd*ABits-1:0] codes_i,
     input  logic [    Simd*Pe*WBits-1:0] weights_i,
+    input  logic [    Simd*Pe*WBits-1:0] rest_i,
+    input  logic [           Stages-1:0] use_rest_i,
     output logic                         m_fetch_o,
     output logic                         m_valid_o,
     output logic [Pixels*Pe*AccBits-1:0] m_data_o
 );
 
-  localparam int Stages = (Simd + Chains - 1) / Chains;
   localparam int PixelSets = Pixels / DspPixels;
   localparam int ChannelSets = Pe / DspChannels;
   localparam int Sets = PixelSets * ChannelSets;  // set s: pixel set s / ChannelSets
@@ -104,7 +106,7 @@ module zf_mac_dsp #(
   endfunction
 
   localparam int Adds = add_levels(Chains);
-  localparam int Delay = 2 + Stages + Adds;  // to the cycle in which accumulators take the word
+  localparam int Delay = 3 + Stages + Adds;  // to the cycle in which accumulators take the word
   logic [Delay:0] last_q;
   logic [Delay-1:0] idle_q;  // nothing of a product is to be kept
   always_ff @(posedge clk_i) begin
@@ -128,16 +130,19 @@ module zf_mac_dsp #(
     codes = (DspPixels == 2) ? low + (high << CodeAt) : low;
   endfunction
 
-  function automatic logic signed [47:0] weights(input int i, input int l);
+  function automatic logic signed [47:0] weights(input int i, input int l, input bit rest);
     logic [47:0] low, high;
-    low = 48'($signed(weights_i[(l*Pe+(i%ChannelSets)*DspChannels)*WBits+:WBits]));
-    high = 48'($signed(weights_i[(l*Pe+(i%ChannelSets)*DspChannels+DspChannels-1)*WBits+:WBits]));
+    logic [DspChannels*WBits-1:0] pair;
+    pair = rest ? rest_i[(l*Pe+(i%ChannelSets)*DspChannels)*WBits+:DspChannels*WBits]
+                : weights_i[(l*Pe+(i%ChannelSets)*DspChannels)*WBits+:DspChannels*WBits];
+    low = 48'($signed(pair[WBits-1:0]));
+    high = 48'($signed(pair[DspChannels*WBits-1-:WBits]));
     // the sign of the lower was taken off the upper
     weights = (DspChannels == 2) ? (low & ((48'd1 << WeightAt) - 48'd1)) | (high << WeightAt) : low;
   endfunction
 
   if (Primitives == 0) begin : g_behaviour
-    localparam int Line = 2 + Adds;  // as late as the DSPs and adders below
+    localparam int Line = 3 + Adds;  // as late as the DSPs and adders below
     logic [47:0] sum[Sets*Chains*Stages];
     logic [Sets*Chains*48-1:0] line[Line];
     logic [Pixels*Pe*AccBits-1:0] acc, data_q;
@@ -165,7 +170,7 @@ module zf_mac_dsp #(
           for (int s = Stages - 1; s >= 0; s--)
             if ((Stages - 1 - s) * Chains + c < Simd)
               sum[(i*Chains+c)*Stages+s] = 48'(codes(i, (Stages - 1 - s) * Chains + c)
-                                               * weights(i, (Stages - 1 - s) * Chains + c))
+                                               * weights(i, (Stages - 1 - s) * Chains + c, use_rest_i[s]))
                   + ((s == 0 || (Stages - s) * Chains + c >= Simd)
                      ? Halves : sum[(i*Chains+c)*Stages+s-1]);
     end
@@ -183,8 +188,10 @@ module zf_mac_dsp #(
             zf_dsp48 #(
                 .Generation(Primitives), .First(s == 0 || Lane + Chains >= Simd), .Constant(Halves)
             ) u_dsp (
-                .clk_i, .a_i(27'(WeightsWide ? weights(i, Lane) : codes(i, Lane))),
-                .b_i(18'(WeightsWide ? codes(i, Lane) : weights(i, Lane))),
+                .clk_i, .a_i(27'(WeightsWide ? weights(i, Lane, 1'b0) : codes(i, Lane))),
+                .d_i(WeightsWide ? 27'(weights(i, Lane, 1'b1)) : '0),
+                .use_d_i(WeightsWide && use_rest_i[s]),
+                .b_i(18'(WeightsWide ? codes(i, Lane) : weights(i, Lane, use_rest_i[s]))),
                 .pcin_i(cascade[s*48+:48]), .pcout_o(cascade[(s+1)*48+:48]), .p_o(p)
             );
           end else begin : g_none

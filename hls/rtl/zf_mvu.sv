@@ -68,19 +68,22 @@ module zf_mvu #(
         .m_valid_o, .m_data_o
     );
   end else begin : g_dsp
+    localparam int Stages = (Simd + Chains - 1) / Chains;
+    logic [Simd*Pe*WBits-1:0] rest;
+    logic [Stages-1:0] use_rest;
     zf_weights #(
         .Lanes(Simd), .Bits(Pe * WBits), .Chains(Chains), .Depth(Depth), .Block(Block),
         .InitFile(InitFile)
     ) u_rom (
-        .clk_i, .addr_i(addr), .data_o(weights)
+        .clk_i, .addr_i(addr), .data_o(weights), .rest_o(rest), .use_rest_o(use_rest)
     );
     zf_mac_dsp #(
         .Pe(Pe), .Simd(Simd), .Pixels(Pixels), .ABits(ABits), .WBits(WBits), .AccBits(AccBits),
         .Words(Words), .DspPixels(DspPixels), .DspChannels(DspChannels), .CodeAt(CodeAt),
         .WeightAt(WeightAt), .Chains(Chains), .Primitives(Primitives)
     ) u_mac (
-        .clk_i, .rst_i, .s_valid_i, .s_last_i, .codes_i(s_data_i), .weights_i(weights), .m_fetch_o,
-        .m_valid_o, .m_data_o
+        .clk_i, .rst_i, .s_valid_i, .s_last_i, .codes_i(s_data_i), .weights_i(weights), .rest_i(rest),
+        .use_rest_i(use_rest), .m_fetch_o, .m_valid_o, .m_data_o
     );
   end
 

@@ -33,18 +33,15 @@ module zf_rom #(
   assign data_o = data_q;
 
   if (Block == 0) begin : gen_lut
-    // Vivado reads the second attribute, Yosys the first.
-    (* ram_block = "logic", rom_style = "distributed" *)
-    logic [Width-1:0] memory [Depth];
     logic [AddrBits-1:0] addr_q;
-
-    if (InitFile != "") begin : gen_init
-      initial $readmemh(InitFile, memory);
-    end
+    logic [Width-1:0] word;
+    zf_table #(.Width(Width), .Depth(Depth), .InitFile(InitFile)) u_table (
+      .addr_i(addr_q), .data_o(word)
+    );
 
     always_ff @(posedge clk_i) begin
       addr_q <= addr_i;
-      data_q <= memory[addr_q];
+      data_q <= word;
     end
   end else begin : gen_block
     localparam int unsigned RowDepth = Depth <= 4096 ? Depth : Depth <= 32768 ? 4096

@@ -2,9 +2,12 @@
 //
 // zf_weights: weight ROM for a cascade, whose lanes come one cycle later from stage to stage.
 //
-//   data_o[lane l](t + 2 + stage(l)) = memory[addr_i(t)][lane l],  stage(l) = Stages-1 - l/Chains
+//   word[lane l](t + 2 + stage(l)) = memory[addr_i(t)][lane l],  stage(l) = Stages - 1 - l/Chains
+// where word is rest_o at stages s with use_rest_o[s], else data_o.
 // Block = 0: LUTs; the address goes down the stages, not the data, and the word is not registered:
-// it goes straight into the DSPs. Block = 1: block RAM (zf_rom) and zf_skew.
+// it goes straight into the DSPs. A table is as large as a power of two: where few words go beyond
+// one, they have a table of their own, and the DSPs choose.
+// Block = 1: block RAM (zf_rom) and zf_skew.
 // Latency: 2 cycles and the lane's stage. Throughput: a word a cycle.
 
 module zf_weights #(
@@ -19,24 +22,44 @@ module zf_weights #(
 ) (
     input  logic                  clk_i,
     input  logic [  AddrBits-1:0] addr_i,
-    output logic [Lanes*Bits-1:0] data_o
+    output logic [Lanes*Bits-1:0] data_o,
+    output logic [Lanes*Bits-1:0] rest_o,
+    output logic [    Stages-1:0] use_rest_o
 );
 
-  if (Block == 0) begin : g_lut
-    // Vivado reads the second attribute, Yosys the first.
-    (* ram_block = "logic", rom_style = "distributed" *)
-    logic [Lanes*Bits-1:0] memory[Depth];
-    initial $readmemh(InitFile, memory);
+  localparam int Low = 1 << (AddrBits - 1);
+  localparam bit Split = Block == 0 && Depth > 64 && Depth - Low <= Low / 2;
+  localparam int Words = Split ? Low : Depth;
+  localparam int WordBits = Split ? AddrBits - 1 : AddrBits;
+  localparam int RestBits = (Depth - Low > 1) ? $clog2(Depth - Low) : 1;
 
+  if (Block == 0) begin : g_lut
     logic [(Stages+1)*AddrBits-1:0] addr_q;
     always_ff @(posedge clk_i) addr_q <= {addr_q[Stages*AddrBits-1:0], addr_i};
 
     for (genvar s = 0; s < Stages; s++) begin : g_stage
       localparam int First = (Stages - 1 - s) * Chains;
       localparam int Width = ((First + Chains > Lanes) ? Lanes - First : Chains) * Bits;
-      logic [Lanes*Bits-1:0] word;
-      assign word = memory[addr_q[(s+1)*AddrBits+:AddrBits]];
-      assign data_o[First*Bits+:Width] = word[First*Bits+:Width];
+      logic [AddrBits-1:0] addr;
+      assign addr = addr_q[(s+1)*AddrBits+:AddrBits];
+      zf_table #(
+          .Width(Lanes * Bits), .Depth(Depth), .First(First * Bits), .Bits(Width), .Words(Words),
+          .InitFile(InitFile)
+      ) u_table (
+          .addr_i(addr[WordBits-1:0]), .data_o(data_o[First*Bits+:Width])
+      );
+      if (Split) begin : g_rest
+        assign use_rest_o[s] = addr[AddrBits-1];
+        zf_table #(
+            .Width(Lanes * Bits), .Depth(Depth), .First(First * Bits), .Bits(Width), .Start(Low),
+            .Words(Depth - Low), .InitFile(InitFile)
+        ) u_rest (
+            .addr_i(addr[RestBits-1:0]), .data_o(rest_o[First*Bits+:Width])
+        );
+      end else begin : g_rest
+        assign use_rest_o[s] = 1'b0;
+        assign rest_o[First*Bits+:Width] = '0;
+      end
     end
   end else begin : g_block
     logic [Lanes*Bits-1:0] word;
@@ -46,6 +69,8 @@ module zf_weights #(
     zf_skew #(.Lanes(Lanes), .Bits(Bits), .Chains(Chains)) u_skew (
         .clk_i, .data_i(word), .data_o
     );
+    assign rest_o = '0;
+    assign use_rest_o = '0;
   end
 
 endmodule
