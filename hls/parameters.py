@@ -123,6 +123,26 @@ def of_conv(
     return _on_one_grid(name, weights, bias)
 
 
+def of_gemm(
+    node: Node, name: str, quantized: dict[str, Codes], constants: dict[str, np.ndarray]
+) -> tuple[Codes, Codes | None]:
+    """Return weights and bias of a fully connected layer as those of a 1x1 convolution."""
+    for key, default, wanted in (
+        ("alpha", 1, 1),
+        ("beta", 1, 1),
+        ("transA", 0, 0),
+        ("transB", 0, 1),
+    ):
+        value = node.attributes.get(key, default)
+        if value != wanted:
+            raise Refusal(f"layer {name}: {key} of Gemm must be {wanted}, not {value:g}")
+    weights = quantized.get(node.inputs[1])
+    if weights is not None:
+        weights = replace(weights, codes=weights.codes[..., None, None])
+        quantized = quantized | {node.inputs[1]: weights}
+    return of_conv(node, name, quantized, constants)
+
+
 def _on_one_grid(name: str, weights: Codes, bias: Codes | None) -> tuple[Codes, Codes | None]:
     """Return both with the scales of dead channels, which say nothing, as large as the others'.
 

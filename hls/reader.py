@@ -21,8 +21,8 @@ from .simplify import merge_twins, prune
 from .steps import Codes, Convolve, Join, MaxPool, Pool, Quantize, Rectify, Select, Step, Steps, Sum
 
 SUPPORTED = (
-    "Add, AveragePool, Concat, Conv, Dropout, Flatten, GlobalAveragePool, Identity, MaxPool, Pad, "
-    "Quant, ReduceMean, Relu, Reshape, Slice, Squeeze"
+    "Add, AveragePool, Concat, Conv, Dropout, Flatten, Gemm, GlobalAveragePool, Identity, MaxPool, "
+    "Pad, Quant, ReduceMean, Relu, Reshape, Slice, Squeeze"
 )
 
 
@@ -154,7 +154,9 @@ class _Reader:
     def conv(self, node: Node) -> None:
         source = self.map(node, padded=True)
         name = self.names.layer(node, self.graph)
-        weights, bias = parameters.of_conv(node, name, self.parameters, self.graph.constants)
+        dense = node.op == "Gemm"  # a convolution of the 1x1 map that was flattened
+        found = parameters.of_gemm if dense else parameters.of_conv
+        weights, bias = found(node, name, self.parameters, self.graph.constants)
         kernel = weights.codes.shape[2:]
         geometry = parameters.geometry(node, name, source.shape, source.pads, kernel)
         if weights.codes.shape[1] != source.shape[2]:
@@ -167,6 +169,7 @@ class _Reader:
         self.add(
             node,
             Convolve(name, source.tensor, node.outputs[0], shape, weights, bias, *geometry),
+            dense,
         )
 
     def relu(self, node: Node) -> None:
@@ -334,6 +337,7 @@ _HANDLERS: dict[str, Callable[[_Reader, Node], None]] = {
     "Conv": _Reader.conv,
     "Dropout": _Reader.skip,
     "Flatten": _Reader.reshape,
+    "Gemm": _Reader.conv,
     "GlobalAveragePool": _Reader.global_pool,
     "Identity": _Reader.skip,
     "IntQuant": _Reader.quant,

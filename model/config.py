@@ -1,8 +1,9 @@
 """Networks as data: a TOML file becomes a frozen `NetworkConfig`; unknown keys are refused.
 
-A network is conv1, fire modules named fire2, fire3, …, and the classifier conv10, averaged over the
-whole map. The fire modules are listed (``[[fire]]``) or follow from SqueezeNet's metaparameters
-(``[metaparameters]``, Iandola et al. 2016, section 5.1).
+A network is conv1, modules, and a classifier. The modules are fire modules named fire2, fire3, …,
+listed (``[[fire]]``) or from SqueezeNet's metaparameters (``[metaparameters]``, Iandola et al.
+2016, section 5.1), or residual blocks named residual2, residual3, … (``[[residual]]``). The
+classifier is conv10, averaged over the whole map, or after the average the fully connected fc.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from .tables import override, typed
 
 NETWORKS = Path(__file__).parent / "networks"
 CHANNELS = 3  # of a picture: red, green, blue
-HEAD = "conv10"
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,18 @@ class Metaparameters:
 
 
 @dataclass(frozen=True)
+class Residual:
+    """A residual block: two 3x3 convolutions, their result added to the block's input.
+
+    Where `stride` or `channels` change the shape, the shortcut is a 1x1 convolution of the input
+    (He et al. 2016, section 3.3, option B). The sum of both is exact, only its ReLU is quantized.
+    """
+
+    channels: int
+    stride: int = 1
+
+
+@dataclass(frozen=True)
 class LayerBits:
     """Widths of one layer where they differ from the network's."""
 
@@ -125,13 +137,18 @@ class NetworkConfig:
         Height and width of the picture; a TOML file may give one number for both.
     classes : int
         Logits that leave the network.
+    residual : tuple of Residual
+        The modules in place of `fire`.
+    fc : bool
+        Whether the classifier is fully connected after the average, else it is conv10 before it.
     head : int
-        Output channels of conv10, at least `classes`; the rest is padding and is cut off.
+        Output channels of the classifier, at least `classes`; the rest is padding and is cut off.
     per_channel : bool
         Whether every output channel's weights have a scale of their own.
     layers : dict
         Widths by layer, for example ``fire2/squeeze``. An activation belongs to conv1,
-        fireN/squeeze, fireN/expand (both expansions share it) or fireN/bypass.
+        fireN/squeeze, fireN/expand (both expansions share it), fireN/bypass, residualN/conv1,
+        residualN/add or, before fc, pool.
     """
 
     name: str
@@ -139,6 +156,8 @@ class NetworkConfig:
     classes: int
     conv1: Stem
     fire: tuple[Fire, ...] = ()
+    residual: tuple[Residual, ...] = ()
+    fc: bool = False
     head: int = 0
     weight_bits: int = 4
     activation_bits: int = 4
@@ -152,8 +171,18 @@ class NetworkConfig:
         object.__setattr__(self, "head", self.head or self.classes)
         _check(self)
 
+    @property
+    def classifier(self) -> str:
+        """Name of the last layer."""
+        return "fc" if self.fc else "conv10"
+
+    @property
+    def pooled(self) -> tuple[int, int]:
+        """Height and width of the map that is averaged."""
+        return self.convolutions()[-2 if self.fc else -1].out_size
+
     def convolutions(self) -> tuple[Convolution, ...]:
-        """Return all convolutions in order of execution."""
+        """Return all convolutions, fc as one of a 1x1 map, in order of execution."""
         stem, size, channels = self.conv1, self.input, CHANNELS
         result = []
 
@@ -184,7 +213,15 @@ class NetworkConfig:
             add(f"fire{number}/expand1", 1, 1, 0, fire.expand1)
             add(f"fire{number}/expand3", 3, 1, 1, fire.expand3)
             channels = fire.outputs
-        add(HEAD, 1, 1, 0, self.head)
+        for number, block in enumerate(self.residual, 2):
+            halved = add(f"residual{number}/conv1", 3, block.stride, 1, block.channels)
+            if block.stride > 1 or channels != block.channels:
+                add(f"residual{number}/shortcut", 1, block.stride, 0, block.channels)
+            size, channels = halved, block.channels
+            add(f"residual{number}/conv2", 3, 1, 1, block.channels)
+        if self.fc:
+            size = (1, 1)
+        add(self.classifier, 1, 1, 0, self.head)
         return tuple(result)
 
     def activations(self) -> tuple[str, ...]:
@@ -193,6 +230,9 @@ class NetworkConfig:
         for number, fire in enumerate(self.fire, 2):
             names += [f"fire{number}/squeeze", f"fire{number}/expand"]
             names += [f"fire{number}/bypass"] if fire.bypass else []
+        for number in range(2, len(self.residual) + 2):
+            names += [f"residual{number}/conv1", f"residual{number}/add"]
+        names += ["pool"] if self.fc else []
         return tuple(names)
 
     def weight_bits_of(self, layer: str) -> int:
@@ -288,7 +328,11 @@ def _check(config: NetworkConfig) -> None:
     between(stem.stride, 1, 8, "conv1: stride")
     between(stem.pad, 0, stem.kernel - 1, "conv1: pad")
     channels = stem.channels
-    need(len(config.fire) > 0, "there must be at least one fire module", 0)
+    need(
+        bool(config.fire) != bool(config.residual),
+        "there must be either fire modules or residual blocks",
+        "both" if config.fire else "none",
+    )
     for number, fire in enumerate(config.fire, 2):
         here = f"fire{number}: "
         for key in ("squeeze", "expand1", "expand3"):
@@ -299,6 +343,13 @@ def _check(config: NetworkConfig) -> None:
             rule = f"{here}a bypass needs as many outputs as inputs, {channels}"
             need(fire.outputs == channels, rule, fire.outputs)
         channels = fire.outputs
+    for number, block in enumerate(config.residual, 2):
+        between(block.channels, 1, 65536, f"residual{number}: channels")
+        need(block.stride in (1, 2), f"residual{number}: stride must be 1 or 2", block.stride)
+    if config.fc:
+        area = math.prod(config.pooled)
+        what = "fc: the map averaged before it must have a power of two of positions"
+        need(area & (area - 1) == 0, what, area)
     convolutions = [conv.name for conv in config.convolutions()]
     for name, bits in config.layers.items():
         for key, known in (

@@ -56,6 +56,6 @@ def integers(network: Network, codes: np.ndarray) -> tuple[np.ndarray, int, int]
             if not torch.equal(maps, maps.round()):
                 raise AssertionError(f"network {network.config.name}: logits off their grid")
     outputs = torch.cat(sums)[:, : network.config.classes].numpy()
-    area = math.prod(network.config.convolutions()[-1].out_size)
+    area = math.prod(network.config.convolutions()[-1].out_size)  # 1 for fc
     log2 = area.bit_length() - 1
     return (outputs, frac + log2, 1) if area == 1 << log2 else (outputs, frac, area)

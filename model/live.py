@@ -27,26 +27,34 @@ def settle(network: Network, pictures: np.ndarray) -> None:
 
     In order of execution, each channel's bias takes away its median, so that about half of the
     values pass the ReLU, and each scale is the largest that still clamps the highest half percent
-    of them, which leaves at least half of the codes in use.
+    of them, which leaves at least half of the codes in use. Averages over maps of which half is
+    positive are never zero: before fc, every other channel is dark on half of the pictures.
     """
+    averaged = list(network.activations())[-2][1] if network.config.fc else None
 
     def visit(
         relu: QuantReLU, layers: list[QuantConv2d], values: list[torch.Tensor]
     ) -> list[torch.Tensor]:
         if layers:
-            values = [_centre(*pair) for pair in zip(layers, values, strict=True)]
+            dark = relu is averaged
+            values = [_centre(*pair, dark) for pair in zip(layers, values, strict=True)]
         _scale(relu, values)
         return values
 
     network.eval()
     network.calibrate_weights()
     with threads(network.config, len(pictures)):
-        _centre(network.conv10, network.features(tensor(pictures), visit))
+        _centre(network.classifier, network.features(tensor(pictures), visit))
 
 
-def _centre(layer: QuantConv2d, values: torch.Tensor) -> torch.Tensor:
-    """Take each channel's median away from `values` through the bias of `layer`."""
+def _centre(layer: QuantConv2d, values: torch.Tensor, dark: bool = False) -> torch.Tensor:
+    """Take each channel's median away from `values` through the bias of `layer`.
+
+    With `dark`, every other channel's median of the pictures' largest values.
+    """
     median = values.transpose(0, 1).flatten(1).median(1).values
+    if dark:
+        median[::2] = values.amax((2, 3)).median(0).values[::2]
     layer.bias -= median
     return values - median[:, None, None]
 

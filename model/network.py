@@ -57,6 +57,23 @@ class _Block(nn.Module):
             values = visit(relu, layers, values)
         return [relu(value) for value in values]
 
+    def add(
+        self, activation: str, x: Any, y: Any, layers: list[nn.Module], visit: Visit | None
+    ) -> Any:
+        """Return `x`, through the block's shortcut if it has one, added to `y` and activated.
+
+        `layers` are the convolutions whose bias moves the sum, for `visit`.
+        """
+        if hasattr(self, "shortcut"):
+            x = self.shortcut_bn(self.shortcut(x))
+        relu = self.get_submodule(f"{activation}_relu")
+        # Values without their scales: the sum needs none, it is exact, and a Quant follows.
+        x, y = (t if isinstance(t, torch.Tensor) else t.value for t in (x, y))
+        total = x + y
+        if visit:
+            (total,) = visit(relu, layers, [total])
+        return relu(total)
+
 
 class FireModule(_Block):
     """Squeeze, then two expansions through one shared activation, side by side."""
@@ -79,13 +96,27 @@ class FireModule(_Block):
         """Return the module's output, a QuantTensor if quantized."""
         (squeezed,) = self.activate("squeeze", ("squeeze",), x, visit)
         y = torch.cat(self.activate("expand", ("expand1", "expand3"), squeezed, visit), 1)
-        if self.bypass:
-            x, y = (t.value if self.quantized else t for t in (x, y))
-            total = x + y
-            if visit:
-                (total,) = visit(self.bypass_relu, [], [total])
-            y = self.bypass_relu(total)
-        return y
+        return self.add("bypass", x, y, [], visit) if self.bypass else y
+
+
+class ResidualBlock(_Block):
+    """Two 3x3 convolutions, their result added to the input or to a 1x1 convolution of it."""
+
+    def __init__(
+        self, config: NetworkConfig, number: int, quantized: bool = True, normalized: bool = False
+    ):
+        prefix = f"residual{number}/"
+        super().__init__(config, prefix, quantized, normalized)
+        for spec in config.convolutions():
+            if spec.name.startswith(prefix):
+                self.add_convolution(spec, normalized)
+        self.add_activation("conv1")
+        self.add_activation("add")
+
+    def forward(self, x: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
+        """Return the block's output, a QuantTensor if quantized."""
+        (y,) = self.activate("conv1", ("conv1",), x, visit)
+        return self.add("add", x, self.conv2_bn(self.conv2(y)), [self.conv2], visit)
 
 
 class Network(_Block):
@@ -98,7 +129,7 @@ class Network(_Block):
     quantized : bool
         With Brevitas quantizers, else in float.
     normalized : bool
-        With batch normalization after every convolution but conv10.
+        With batch normalization after every convolution but the classifier.
     """
 
     def __init__(self, config: NetworkConfig, quantized: bool = True, normalized: bool = False):
@@ -108,38 +139,52 @@ class Network(_Block):
             self.input = quantizers.pixels()
         self.add_convolution(specs[0], normalized)
         self.add_activation("conv1")
-        for number in range(2, len(config.fire) + 2):
-            module = FireModule(config, number, quantized, normalized)
-            self.add_module(f"fire{number}", module)
+        for kind, count in ((FireModule, len(config.fire)), (ResidualBlock, len(config.residual))):
+            for number in range(2, count + 2):
+                module = kind(config, number, quantized, normalized)
+                self.add_module(module.prefix.rstrip("/"), module)
+        self.pool = nn.AvgPool2d(config.pooled)
+        if config.fc:
+            self.add_activation("pool")  # no average is negative: only to quantize it
         self.add_convolution(specs[-1], normalized=False)
-        self.pool = nn.AvgPool2d(specs[-1].out_size)
 
     @property
-    def fires(self) -> list[FireModule]:
-        """The fire modules in order."""
-        return [module for module in self.children() if isinstance(module, FireModule)]
+    def blocks(self) -> list[FireModule | ResidualBlock]:
+        """The modules between conv1 and the classifier in order."""
+        return [module for module in self.children() if isinstance(module, _Block)]
+
+    @property
+    def classifier(self) -> nn.Module:
+        """The last convolution."""
+        return self.get_submodule(self.config.classifier)
 
     def features(self, x: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
-        """Return conv10's map, (N, head, H, W).
+        """Return the classifier's map, (N, head, H, W), of one pixel for fc.
 
         `visit` is called before each activation is used, in order of execution, with the
-        activation, the convolutions it serves (none for a bypass) and their results; it returns
-        the results to go on with.
+        activation, the convolutions it serves (none for a bypass or the average, conv2 for a
+        residual block's sum) and their results; it returns the results to go on with.
         """
         x = self.input(x) if self.quantized else x
         (x,) = self.activate("conv1", ("conv1",), x, visit)
-        for module in self.fires:
+        for module in self.blocks:
             x = module(x, visit)
+        if self.config.fc:
+            x = self.pool(x.value if self.quantized else x)
+            if visit:
+                (x,) = visit(self.pool_relu, [], [x])
+            x = self.pool_relu(x)
         if self.training and self.config.dropout:
-            if self.quantized:  # still a tensor with a scale, which conv10's bias needs
+            if self.quantized:  # still a tensor with a scale, which the classifier's bias needs
                 x = x.set(value=nn.functional.dropout(x.value, self.config.dropout))
             else:
                 x = nn.functional.dropout(x, self.config.dropout)
-        return self.conv10(x)
+        return self.classifier(x)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits of the classes; conv10's padding outputs are cut off."""
-        logits = torch.flatten(self.pool(self.features(x)), 1)
+        """Return the logits of the classes; the classifier's padding outputs are cut off."""
+        x = self.features(x)
+        logits = torch.flatten(x if self.config.fc else self.pool(x), 1)
         classes = self.config.classes
         return logits if classes == self.config.head else logits[:, :classes]
 
@@ -158,13 +203,13 @@ class Network(_Block):
         return [value for name, value in self.named_parameters() if "_quant." not in name]
 
     def output_frac(self) -> int:
-        """Return the fraction bits that hold every channel of conv10's exact result."""
+        """Return the fraction bits that hold every channel of the classifier's exact result."""
         last = list(self.activations())[-1][1]
-        return -quantizers.log2_scale(last) - quantizers.log2_scale(self.conv10)
+        return -quantizers.log2_scale(last) - quantizers.log2_scale(self.classifier)
 
     def merge(self) -> None:
         """Fold every batch normalization into its convolution."""
-        for block in (self, *self.fires):
+        for block in (self, *self.blocks):
             for name, child in list(block.named_children()):
                 if isinstance(child, nn.BatchNorm2d):
                     merge_bn(block.get_submodule(name.removesuffix("_bn")), child)

@@ -132,7 +132,7 @@ def _layers(config: NetworkConfig) -> list[Layer]:
         layers.append(
             Layer(
                 name,
-                "conv",
+                "fc" if name == "fc" else "conv",
                 (*spec.in_size, spec.inputs),
                 shape,
                 (spec.kernel, spec.kernel),
@@ -158,9 +158,26 @@ def _layers(config: NetworkConfig) -> list[Layer]:
         if fire.bypass:
             same(f"fire{number}/add", "add", shape)
             same(f"fire{number}/bypass/relu", "relu", shape)
+    for number in range(2, len(config.residual) + 2):
+        name = f"residual{number}"
+        same(f"{name}/conv1/relu", "relu", conv(f"{name}/conv1"))
+        if f"{name}/shortcut" in convolutions:
+            conv(f"{name}/shortcut")
+        shape = conv(f"{name}/conv2")
+        same(f"{name}/add", "add", shape)
+        same(f"{name}/add/relu", "relu", shape)
+
+    def pool() -> None:
+        kernel, channels = config.pooled, layers[-1].out_shape[2]
+        layers.append(
+            Layer("pool", "average", (*kernel, channels), (1, 1, channels), kernel, kernel)
+        )
+
+    if config.fc:
+        pool()
     if config.dropout:
-        same("dropout", "dropout", shape)
-    shape = conv("conv10")
-    pooled = (1, 1, config.head)
-    layers.append(Layer("pool", "average", shape, pooled, shape[:2], shape[:2]))
+        same("dropout", "dropout", layers[-1].out_shape)
+    conv(config.classifier)
+    if not config.fc:
+        pool()
     return layers

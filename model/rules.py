@@ -18,8 +18,8 @@ DECLINE = Fraction(1, 3)
 def rules(layers: list[Layer], on_chip_bits: int | None = None) -> dict[str, dict[str, Any]]:
     """Check `layers` against the four rules.
 
-    A module is conv1 or what one concatenation (one addition, with a bypass) puts out; the
-    classifier is none, its size follows from the classes.
+    A module is conv1 or what one concatenation (one addition, with a bypass or a shortcut) puts
+    out; the classifier is none, its size follows from the classes.
 
     Returns
     -------
@@ -55,8 +55,10 @@ def _uneven(layers: list[Layer]) -> list[str]:
         size = prod(layer.out_shape)
         if layer.op == "concat" or (layer.op == "conv" and not modules):
             modules.append((layer.name, size))
-        elif layer.op == "add" and modules and modules[-1][1] == size:
-            modules[-1] = (layer.name, size)
+        elif layer.op == "add" and modules:
+            if modules[-1][1] == size:
+                modules.pop()
+            modules.append((layer.name, size))
     broken = []
     for (before, least), (name, size) in pairwise(modules):
         if not DECLINE <= Fraction(size, least) <= GROWTH:

@@ -15,18 +15,19 @@ def override(tree: dict[str, Any], key: str, value: Any) -> None:
     """Set the field `key` of `tree`, dotted where nested, to `value`.
 
     Text is read as a TOML value, or taken as it is where it is none. ``fire2`` and so on name the
-    entries of the list ``fire``.
+    entries of the list ``fire``, as of any other list of tables.
     """
     if isinstance(value, str):
         with suppress(tomllib.TOMLDecodeError):
             value = tomllib.loads(f"value = {value}")["value"]
     *parents, last = key.split(".")
     for part in parents:
-        number = part.removeprefix("fire")
-        if number.isdecimal() and isinstance(tree.get("fire"), list):
-            if not 0 <= int(number) - 2 < len(tree["fire"]):
+        modules = part.rstrip("0123456789")
+        if modules != part and isinstance(tree.get(modules), list):
+            number = int(part.removeprefix(modules))
+            if not 0 <= number - 2 < len(tree[modules]):
                 raise Refusal(f"--set {key}: the network has no {part}")
-            tree = tree["fire"][int(number) - 2]
+            tree = tree[modules][number - 2]
         else:
             tree = tree.setdefault(part, {})
         if not isinstance(tree, dict):

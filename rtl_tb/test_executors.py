@@ -11,7 +11,7 @@ from zynqfire.hls import executors, interpret, ir, ir_text, prepare
 from zynqfire.hls.compile import compile_model
 from zynqfire.hls.lower import from_onnx
 from zynqfire.model import config, exact
-from zynqfire.model.export import export_run
+from zynqfire.model.export import export_run, export_untrained
 from zynqfire.model.run import load_run
 from zynqfire.model.train import train
 from zynqfire.rtl_tb.simulate import simulate
@@ -59,6 +59,39 @@ def test_five_executors_give_identical_integers(trained):
         assert np.array_equal(codes, interpreted), name
     assert (frac, divisor) == (simulated["output_frac"], 1)
     assert len(np.unique(interpreted, axis=0)) == len(frames)
+
+
+RESIDUAL = """
+input = 8
+classes = 10
+fc = true
+conv1 = { channels = 8, kernel = 3, stride = 1, pad = 1 }
+residual = [{ channels = 8 }, { channels = 12, stride = 2 }]
+per_channel = true
+"""
+
+
+def test_residual_blocks_give_identical_integers(tmp_path):
+    """Shortcuts with and without a convolution, and a fully connected layer, untrained."""
+    (tmp_path / "net.toml").write_text(RESIDUAL)
+    model = tmp_path / "net.onnx"
+    exported = export_untrained(config.load(tmp_path / "net.toml"), model)
+    assert all(entry["alive"] for entry in exported["live"])
+    compiled = compile_model(model, load("pynq-z2"), tmp_path / "build", interval=1152)
+    with np.load(exported["golden"]) as golden:
+        frames, expected = golden["inputs"], golden["outputs"]
+    simulated = simulate(tmp_path / "build", inputs=frames)
+    assert simulated["bit_exact"]
+    assert simulated["interval_cycles"] == compiled["interval_cycles"]
+    answers = {
+        "interpreter": executors.by_interpreter(model, frames),
+        "qonnx": executors.by_qonnx(model, frames),
+        "Vitis emulation": executors.by_vitis(model, frames),
+        "RTL": np.load(simulated["outputs"]),
+    }
+    for name, codes in answers.items():
+        assert np.array_equal(codes, expected), name
+    assert simulate(tmp_path / "build", frames=6, stalls=3)["bit_exact"]
 
 
 def test_every_activation_is_alive(trained):

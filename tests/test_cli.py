@@ -88,7 +88,7 @@ def test_commands_are_listed_in_the_order_of_work(zynqfire):
         (["synth", ".", "--tool", "vivado"], "vivado"),
         (["train", "zynqnet-32", "--data", "fly"], "data set must be digits, cifar10 or a folder"),
         (["train", "fly.toml"], "network fly.toml: cannot be read"),
-        (["export", "fly", "-o", "x.onnx"], "or one of zynqnet"),
+        (["export", "fly", "-o", "x.onnx"], "or one of resnet-8, zynqnet"),
         (["export", ".", "-o", "x.onnx", "--set", "input=8"], "a trained run has its network"),
         (["profile", "zynqnet-32", "--set", "fly=1"], "unknown key fly"),
         (["compile", "zynqnet-32", "-o", "x", "--board", "fly"], "pynq-z2"),

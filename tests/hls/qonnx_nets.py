@@ -132,6 +132,17 @@ class Net:
         """Add a flattening of everything behind the frame axis."""
         return self.node("Flatten", [x], (1, math.prod(self.shapes[x][1:])), axis=1)
 
+    def gemm(self, x, codes, frac=4, bits=4, bias=None, bias_frac=None, name="fc", **attributes):
+        """Add a fully connected layer with quantized weights `codes` (M, C), as Brevitas does."""
+        fracs = np.reshape(frac, (-1, 1)) if np.ndim(frac) else frac
+        values = self.constant(np.ldexp(np.float32(codes), -fracs), f"{name}.weight")
+        inputs = [x, self.quant(values, fracs, bits, True, narrow=True)]
+        if bias is not None:
+            values = np.ldexp(np.float32(bias), -np.asarray(bias_frac))
+            inputs.append(self.quant(self.constant(values, f"{name}.bias"), bias_frac, 32, True))
+        settings = {"alpha": 1.0, "beta": 1.0, "transB": 1} | attributes
+        return self.node("Gemm", inputs, (1, len(codes)), f"/{name}/Gemm", **settings)
+
     def slice(self, x, start, end, axis=1):
         """Add a slice along one axis."""
         shape = list(self.shapes[x])

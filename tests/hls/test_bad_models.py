@@ -113,8 +113,8 @@ def test_unsupported_operator(op):
     net.node(op, [net.last], net.shapes[net.last], name="odd")
     assert refusal(net) == (
         f"layer odd: operator {op} is not supported, only Add, AveragePool, Concat, Conv, Dropout, "
-        "Flatten, GlobalAveragePool, Identity, MaxPool, Pad, Quant, ReduceMean, Relu, Reshape, "
-        "Slice, Squeeze are"
+        "Flatten, Gemm, GlobalAveragePool, Identity, MaxPool, Pad, Quant, ReduceMean, Relu, "
+        "Reshape, Slice, Squeeze are"
     )
 
 
@@ -318,6 +318,29 @@ def test_additions_that_are_refused():
     first = net.quant(net.last, 4, 4, True)
     net.add(first, net.conv(first, codes(RNG, 1, 4, (1, 1)), name="thin"))
     assert "Add needs maps of one shape, not 6x6x4 and 6x6x1" in refusal(net)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "sentence"),
+    [
+        ({"transB": 0}, "layer fc: transB of Gemm must be 1, not 0"),
+        ({"transA": 1}, "layer fc: transA of Gemm must be 0, not 1"),
+        ({"alpha": 0.5}, "layer fc: alpha of Gemm must be 1, not 0.5"),
+        ({"beta": 2.0}, "layer fc: beta of Gemm must be 1, not 2"),
+    ],
+)
+def test_fully_connected_layers_that_are_refused(attribute, sentence):
+    net = small()
+    x = net.flatten(net.quant(net.pool(net.quant(net.last, 4, 4, True)), 4, 4, True))
+    net.gemm(x, codes(RNG, 5, 4, ()), **attribute)
+    assert refusal(net) == sentence
+
+
+def test_a_fully_connected_layer_takes_a_1x1_map():
+    net = small()
+    x = net.quant(net.last, 4, 4, True)
+    net.gemm(net.flatten(x), codes(RNG, 5, 144, ()))
+    assert "only a 1x1 map may be flattened before Gemm, not 6x6" in refusal(net)
 
 
 def max_pool(kernel, **attributes):

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from qonnx_nets import Net, codes, fire_net, pixels
+from qonnx_nets import Net, assert_as_qonnx, codes, fire_net, pixels
 
 from zynqfire.hls import executors, prepare
 from zynqfire.hls.lower import from_onnx
@@ -195,6 +195,35 @@ def test_other_averages(rng, op):
     assert np.array_equal(
         executors.by_interpreter(model, frames), executors.by_qonnx(model, frames)
     )
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_residual_blocks_as_brevitas_writes_them(rng, per_channel):
+    """Branches through one signed quantizer, an average, a fully connected layer."""
+    fracs = (lambda m: rng.integers(3, 6, m)) if per_channel else (lambda m: 4)
+    net = Net((3, 8, 8))
+
+    def conv(x, outputs, kernel, stride, name):
+        sizes = {"stride": (stride, stride), "pads": (kernel // 2,) * 4}
+        weights = codes(rng, outputs, net.shapes[x][1], (kernel, kernel))
+        return net.conv(x, weights, fracs(outputs), name=name, **sizes)
+
+    def block(x, outputs, stride, name):
+        y = net.quant(net.relu(conv(x, outputs, 3, stride, f"{name}.conv1")), 3, 4, False)
+        y = net.quant(conv(y, outputs, 3, 1, f"{name}.conv2"), 2, 5, True)
+        x = conv(x, outputs, 1, stride, f"{name}.downsample") if stride > 1 else x
+        return net.quant(net.relu(net.add(net.quant(x, 2, 5, True), y)), 2, 4, False)
+
+    x = net.quant(net.relu(conv(net.last, 4, 3, 1, "conv1")), 3, 4, False)
+    x = block(block(x, 4, 1, "layer1"), 8, 2, "layer2")
+    x = net.quant(net.flatten(net.pool(x)), 5, 8, False)
+    frac = fracs(5)
+    net.gemm(x, codes(rng, 5, 8, ()), frac, bias=rng.integers(-99, 99, 5), bias_frac=5 + frac)
+    frames = pixels(rng, 8)
+    assert_as_qonnx(net.model(), frames)
+    outputs = executors.by_interpreter(net.model(), frames)
+    assert len(np.unique(outputs, axis=0)) == len(frames)
+    assert from_onnx(net.model()).convolutions[-1].name == "fc"
 
 
 def test_dynamic_batch_and_larger_batch(rng):

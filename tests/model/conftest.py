@@ -22,6 +22,15 @@ batch = 128
 """
 
 
+RESIDUAL = """
+input = 8
+classes = 10
+fc = true
+conv1 = { channels = 8, kernel = 3, stride = 1, pad = 1 }
+residual = [{ channels = 8 }, { channels = 24, stride = 2 }]
+"""
+
+
 @pytest.fixture
 def write(tmp_path):
     """Return a function that writes a network file and returns its path."""
@@ -38,3 +47,9 @@ def write(tmp_path):
 def tiny(write):
     """Return a function that loads the tiny network with overrides."""
     return lambda **overrides: load(write(TINY), overrides)
+
+
+@pytest.fixture
+def residual(write):
+    """Return a function that loads a tiny network of residual blocks with overrides."""
+    return lambda **overrides: load(write(RESIDUAL, "residual.toml"), overrides)

@@ -14,7 +14,7 @@ fire = [{ squeeze = 4, expand1 = 4, expand3 = 4 }]
 
 
 def test_shipped_networks_load():
-    assert {"zynqnet", "zynqnet-32"} <= set(names())
+    assert {"zynqnet", "zynqnet-32", "resnet-8"} <= set(names())
     for name in names():
         assert load(name).name == name
 
@@ -27,6 +27,24 @@ def test_a_strided_squeeze_is_3x3_and_halves_the_map():
     assert (plain.kernel, plain.stride, plain.pad) == (1, 1, 0)
     assert layers["conv10"].outputs == 1024
     assert layers["conv10"].out_size == (8, 8)
+
+
+def test_a_shortcut_is_a_convolution_only_where_the_shape_changes():
+    config = load("resnet-8", {"residual3.channels": 16})
+    layers = {conv.name: conv for conv in config.convolutions()}
+    assert [name for name in layers if "shortcut" in name] == [
+        "residual3/shortcut",
+        "residual4/shortcut",
+    ]
+    for number, inputs, outputs in ((3, 16, 16), (4, 16, 64)):
+        first, shortcut, second = (
+            layers[f"residual{number}/{part}"] for part in ("conv1", "shortcut", "conv2")
+        )
+        assert (shortcut.kernel, shortcut.stride, shortcut.pad) == (1, 2, 0)
+        assert (shortcut.inputs, shortcut.outputs) == (inputs, outputs)
+        assert shortcut.in_size == first.in_size and shortcut.out_size == second.out_size
+    assert (layers["fc"].inputs, layers["fc"].in_size) == (64, (1, 1))
+    assert config.pooled == (8, 8)
 
 
 def test_metaparameters_give_squeezenet(write):
@@ -105,7 +123,31 @@ def test_the_head_is_as_wide_as_the_classes_unless_said(write):
         ({"input": "[8]"}, "network small: input must be a number or a list of 2, not [8]"),
         ({"classes": 1}, "network small: classes must be from 2 to 65536, not 1"),
         ({"head": 3}, "network small: head must be at least 4, not 3"),
-        ({"fire": []}, "network small: there must be at least one fire module, not 0"),
+        (
+            {"fire": []},
+            "network small: there must be either fire modules or residual blocks, not none",
+        ),
+        (
+            {"residual": [{"channels": 8}]},
+            "network small: there must be either fire modules or residual blocks, not both",
+        ),
+        (
+            {"fire": [], "residual": [{"channels": 0}]},
+            "network small: residual2: channels must be from 1 to 65536, not 0",
+        ),
+        (
+            {"fire": [], "residual": [{"channels": 8, "stride": 3}]},
+            "network small: residual2: stride must be 1 or 2, not 3",
+        ),
+        (
+            {"fire": [], "residual": [{"channels": 8, "bypass": True}]},
+            "network small: residual: unknown key bypass, the keys are channels, stride",
+        ),
+        (
+            {"fc": True, "input": 12},
+            "network small: fc: the map averaged before it must have a power of two of positions, "
+            "not 36",
+        ),
         ({"fire2.squeeze": 0}, "network small: fire2: squeeze must be from 1 to 65536, not 0"),
         ({"fire2.stride": 3}, "network small: fire2: stride must be 1 or 2, not 3"),
         ({"fire3.squeeze": 4}, "--set fire3.squeeze: the network has no fire3"),

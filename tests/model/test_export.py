@@ -7,6 +7,7 @@ import torch
 from onnx import numpy_helper
 
 from zynqfire import Refusal
+from zynqfire.hls.executors import by_interpreter
 from zynqfire.model.config import load
 from zynqfire.model.exact import integers, tensor
 from zynqfire.model.export import export_run, export_untrained
@@ -46,7 +47,9 @@ def _reference(network, codes):
 
     x, frac = torch.from_numpy(codes.astype(np.float64).transpose(0, 3, 1, 2)), 8
     x, frac = requantize(network.conv1_relu, *convolve(network.conv1, x, frac))
-    for module in network.fires:
+    one = torch.ones(1).double()
+    fires, residual = (network.blocks, []) if network.config.fire else ([], network.blocks)
+    for module in fires:
         entry, entry_frac = x, frac
         x, frac = requantize(module.squeeze_relu, *convolve(module.squeeze, x, frac))
         branches = [
@@ -56,18 +59,32 @@ def _reference(network, codes):
         x, frac = torch.cat([branch[0] for branch in branches], 1), branches[0][1]
         if module.bypass:
             total = entry * 2.0**-entry_frac + x * 2.0**-frac
-            x, frac = requantize(module.bypass_relu, total, torch.ones(x.shape[1]).double())
-    y, scale = convolve(network.conv10, x, frac)
+            x, frac = requantize(module.bypass_relu, total, one.expand(x.shape[1]))
+    for module in residual:
+        entry = x * 2.0**-frac
+        if hasattr(module, "shortcut"):
+            entry, scale = convolve(module.shortcut, x, frac)
+            entry = entry * scale[None, :, None, None]
+        x, frac = requantize(module.conv1_relu, *convolve(module.conv1, x, frac))
+        y, scale = convolve(module.conv2, x, frac)
+        total = entry + y * scale[None, :, None, None]
+        x, frac = requantize(module.add_relu, total, one.expand(y.shape[1]))
+    if network.config.fc:
+        means = x.mean((2, 3), keepdim=True) * 2.0**-frac
+        x, frac = requantize(network.pool_relu, means, one.expand(x.shape[1]))
+    y, scale = convolve(network.classifier, x, frac)
     means = (y * scale[None, :, None, None]).mean((2, 3))
     return means[:, : network.config.classes].numpy()
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("bits", [(4, 4), (8, 8), (3, 2)])
+@pytest.mark.parametrize("kind", ["tiny", "residual"])
 def test_golden_outputs_are_the_integers_of_an_independent_evaluation(
-    tiny, tmp_path, per_channel, bits
+    kind, request, tmp_path, per_channel, bits
 ):
-    config = tiny(per_channel=per_channel, weight_bits=bits[0], activation_bits=bits[1])
+    load = request.getfixturevalue(kind)
+    config = load(per_channel=per_channel, weight_bits=bits[0], activation_bits=bits[1])
     result = export_untrained(config, tmp_path / "x.onnx", seed=3)
     with np.load(result["golden"]) as golden:
         inputs, outputs = golden["inputs"], golden["outputs"]
@@ -130,6 +147,19 @@ def test_untrained_networks_are_alive(tiny, tmp_path):
     result = export_untrained(tiny(activation_bits=2), tmp_path / "x.onnx")
     assert [entry["distinct"] for entry in result["live"]] == [4] * 8
     assert all(entry["alive"] for entry in result["live"])
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_untrained_residual_networks_are_alive_and_read_as_they_compute(tmp_path, bits):
+    config = load("resnet-8", {"weight_bits": bits, "activation_bits": bits})
+    result = export_untrained(config, tmp_path / "x.onnx")
+    names = [f"residual{n}/{part}" for n in (2, 3, 4) for part in ("conv1", "add")]
+    assert [entry["name"] for entry in result["live"]] == ["conv1", *names, "pool"]
+    assert all(entry["alive"] for entry in result["live"])
+    with np.load(result["golden"]) as golden:
+        outputs = by_interpreter(tmp_path / "x.onnx", golden["inputs"])
+        assert np.array_equal(outputs, golden["outputs"])
+        assert len(np.unique(outputs, axis=0)) == len(outputs)
 
 
 def test_a_dead_network_is_seen(tiny):

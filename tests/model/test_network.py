@@ -1,5 +1,7 @@
 """The PyTorch form: merging, calibration, bypass, dropout."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,11 @@ def _pixels(count=16):
 
 
 @pytest.mark.parametrize("quantized", [False, True])
-def test_merging_changes_no_logit_but_by_the_new_weight_codes(tiny, quantized):
+@pytest.mark.parametrize("kind", ["tiny", "residual"])
+def test_merging_changes_no_logit_but_by_the_new_weight_codes(kind, quantized, request):
     torch.manual_seed(0)
-    network = Network(tiny(per_channel=True, weight_bits=8), quantized, normalized=True)
+    load = request.getfixturevalue(kind)
+    network = Network(load(per_channel=True, weight_bits=8), quantized, normalized=True)
     x = tensor(_pixels(32))
     if quantized:
         network.calibrate_weights()
@@ -86,10 +90,22 @@ def test_a_bypass_adds_the_module_s_input(tiny):
         assert torch.equal(y, x + module(x))
 
 
-def test_dropout_works_in_training_only(tiny):
+def test_a_residual_block_adds_its_input_or_a_convolution_of_it(residual):
     torch.manual_seed(0)
-    for quantized in (False, True):
-        network = Network(tiny(dropout=0.5), quantized)
+    network = Network(residual(), quantized=False).eval()
+    x = torch.rand(1, 8, 8, 8)
+    with torch.no_grad():
+        for block in (network.residual2, network.residual3):
+            y = block.conv2(torch.relu(block.conv1(x)))
+            entry = block.shortcut(x) if block is network.residual3 else x
+            assert torch.equal(block(x), torch.relu(entry + y))
+            assert hasattr(block, "shortcut") == (block is network.residual3)
+
+
+def test_dropout_works_in_training_only(tiny, residual):
+    torch.manual_seed(0)
+    for load, quantized in itertools.product((tiny, residual), (False, True)):
+        network = Network(load(dropout=0.5), quantized)
         x = tensor(_pixels(2))
         if quantized:
             network.calibrate_weights()

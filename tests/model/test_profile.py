@@ -51,6 +51,24 @@ def test_zynqnet_32_keeps_all_rules_and_its_size():
     assert 3e6 < counts["macs"] < 8e6
 
 
+def test_resnet_8_s_counts_are_those_of_mlperf_tiny():
+    """The reference has 78,666 parameters: 960 more, the batch normalizations merged here."""
+    counts = profile(load("resnet-8"))
+    assert counts["macs"] == 12_501_632
+    assert counts["weights"] == 77_360
+    assert counts["parameters"] == 78_666 - 960
+    assert counts["layers"][-1]["op"] == "fc"
+    assert all(rule["pass"] for rule in counts["rules"].values())
+    netscope = profile(load("resnet-8", {"dropout": 0.1}), "netscope")
+    ops = [row["op"] for row in netscope["layers"]]
+    assert ops[-3:] == ["average", "dropout", "fc"]
+    assert ops.count("conv") == 9 and ops.count("add") == 3 and ops.count("relu") == 7
+    sums = 16_384 + 8_192 + 4_096  # of which each adds a map and its ReLU another
+    relus = 16_384 * 2 + 8_192 + 4_096
+    outputs = counts["activations"] + 2 * sums + relus
+    assert netscope["activations"] == outputs + 64 * 2 + 32 * 32 * 3
+
+
 @pytest.mark.parametrize(
     ("change", "rule", "where"),
     [
@@ -65,6 +83,13 @@ def test_a_broken_rule_says_where(change, rule, where):
     rules = profile(load("zynqnet", change))["rules"]
     assert not rules[rule]["pass"]
     assert any(sentence.startswith(where) for sentence in rules[rule]["where"])
+
+
+def test_a_narrow_residual_block_breaks_the_rule_of_equal_capacity():
+    where = profile(load("resnet-8", {"residual4.channels": 16}))["rules"]["equal_capacity"][
+        "where"
+    ]
+    assert where == ["residual4/add: 1024 outputs after the 8192 of residual3/add"]
 
 
 def test_netscope_counts_every_layer_and_the_input():
