@@ -28,7 +28,7 @@ from .geometry import Window
 
 # Cycles through a convolution unit besides its words and its adder tree: from the last input beat
 # to the first word, and on through each module.
-WINDOW, REQUANTIZE, FIFO = 3, 4, 2
+WINDOW, REQUANTIZE, FIFO = 3, 3, 2
 PIPELINE = 40  # a deep unit's latency, for what drifts past while it fills
 CREDITS = 16  # an output FIFO costs no less when it is shallower
 
@@ -41,9 +41,10 @@ def convolution(
     window = Window.of(op, shape)
     words, groups, packing = fold.words(op), fold.groups(op), fold.packing
     deep = shape[2] // fold.lanes
-    acc_bits = op.output.qtype.bits + (not op.output.qtype.signed)
     out = sink.tensor.qtype
     shifts = _shifts(op.output, requantize)
+    halves = _halves(shifts)
+    acc_bits = _sum_bits(op.output.qtype, int(halves.max()))
     lo, hi = (requantize.lo, requantize.hi) if requantize else (out.lo, out.hi)
     chains = packing.chains(fold.simd) if packing else fold.simd
     stages = -(-fold.simd // chains)
@@ -56,7 +57,7 @@ def convolution(
     columns = window.kernel_w if parallel and fold.taps == math.prod(op.kernel) else 1
     bank_depth = (window.in_w if parallel else places) * deep
 
-    biases = _biases(op, fold, codes, acc_bits)
+    biases = _biases(op, fold, codes, halves, acc_bits)
     bias_bits = _signed_bits(biases) if biases.any() else 0
     shift_bits = int(shifts.max() - shifts.min()).bit_length()
     fields = [(biases, bias_bits)] if bias_bits else []
@@ -159,7 +160,7 @@ def conv_latency(op: Conv, fold: Fold, code_bits: int) -> int:
     else:
         product = 2 + _add_levels(fold.simd, 1) + (code_bits > 4)
     turns = fold.pixels * fold.pe // requantizers
-    requantize = 4 if turns == 1 else 4 + turns + (requantizers < fold.pe)
+    requantize = REQUANTIZE if turns == 1 else REQUANTIZE + turns + (requantizers < fold.pe)
     # the pixels of a step leave one after the other, when all its groups are there
     before = words * (fold.groups(op) if fold.pixels > 1 else 1) - 1
     return WINDOW + (fold.taps > 1) + before + product + requantize + FIFO
@@ -186,12 +187,14 @@ def _dsp_parameters(fold: Fold, codes: QType) -> dict[str, int]:
     }
 
 
-def _biases(op: Conv, fold: Fold, codes: QType, acc_bits: int) -> np.ndarray:
+def _biases(
+    op: Conv, fold: Fold, codes: QType, halves: np.ndarray, acc_bits: int
+) -> np.ndarray:
     """Return what each pixel of a step adds to its sums, (pixels, channels), modulo 2**acc_bits.
 
-    Codes may stand raised on a DSP's port; the sum of the weights, times that, is too much.
+    That is the bias and the half that rounds. Codes may stand raised on a DSP's port; the sum of the weights, times that, is too much.
     """
-    biases = np.tile(op.bias, (fold.pixels, 1))
+    biases = np.tile(op.bias + halves, (fold.pixels, 1))
     if fold.packing:
         sums = op.weights.reshape(len(op.weights), -1).sum(axis=1)
         for pixel in range(fold.pixels):
@@ -221,7 +224,11 @@ def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
     groups = source.beats_per_pixel
     shift_bits = int(shifts.max() - shifts.min()).bit_length()
     file = f"mem/{sink.name}.shift.mem"
-    lanes = [(np.resize(shifts - shifts.min(), source.tensor.shape[2]), shift_bits)]
+    channels = source.tensor.shape[2]
+    lanes = [(np.resize(shifts - shifts.min(), channels), shift_bits)]
+    bias_bits = _signed_bits(_halves(shifts)) if shift_bits else 0
+    if shift_bits:
+        lanes.insert(0, (np.resize(_halves(shifts), channels), bias_bits))
     return Instance(
         name=f"u_{sink.name}",
         layer=op.name,
@@ -230,6 +237,7 @@ def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
             "Lanes": source.lanes,
             "InBits": source.tensor.qtype.bits,
             "InSigned": int(source.tensor.qtype.signed),
+            "BiasBits": bias_bits,
             "ShiftMin": int(shifts.min()),
             "ShiftMax": int(shifts.max()),
             "ShiftBits": shift_bits,
@@ -450,6 +458,16 @@ def _shifts(tensor: Tensor, requantize: Requantize | None) -> np.ndarray:
         return np.zeros(channels, dtype=np.int64)
     align = np.array(tensor.align or (0,) * channels, dtype=np.int64)
     return tensor.qtype.frac - requantize.output.qtype.frac - align
+
+
+def _halves(shifts: np.ndarray) -> np.ndarray:
+    """Return what makes each channel's shift round half up, (channels,)."""
+    return np.where(shifts > 0, 1 << np.maximum(shifts - 1, 0), 0)
+
+
+def _sum_bits(qtype: QType, half: int) -> int:
+    """Return the bits of a signed number for every code and every code plus `half`."""
+    return QType.holding(min(qtype.lo, -1), qtype.hi + half, 0).bits
 
 
 def _signed_bits(values: np.ndarray) -> int:

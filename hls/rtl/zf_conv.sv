@@ -101,7 +101,7 @@ module zf_conv #(
   logic code_valid;
   logic [Pe*OutBits-1:0] code;
   zf_requantize_shared #(
-      .Pe(Pe), .Pixels(Pixels), .Lanes(Requantizers), .InBits(AccBits), .InSigned(1'b1),
+      .Pe(Pe), .Pixels(Pixels), .Lanes(Requantizers), .InBits(AccBits),
       .BiasBits(BiasBits), .ShiftMin(ShiftMin), .ShiftMax(ShiftMax), .ShiftBits(ShiftBits),
       .Groups(Groups), .OutBits(OutBits), .Lo(Lo), .Hi(Hi), .InitFile(BiasFile)
   ) u_requantize (

@@ -3,18 +3,21 @@
 // zf_requantize: bias, shift, round half to even, clamp.
 //
 //   y[l] = clamp(rhe((x[l] + bias[c]) * 2**-shift[c]), Lo, Hi),   c = channel of lane l
-// A negative shift is an exact left shift. The sum is taken modulo 2**InBits (of one bit more where
-// x is unsigned), which must hold it; x and bias alone need not fit. Bias and shift come from a ROM of Groups words, one a
-// channel group, lane 0 in the low bits, each {shift - ShiftMin, bias}; ShiftBits = 0 where all
-// channels share ShiftMin, BiasBits = 0 where there is no bias.
+// A negative shift is an exact left shift. Bias and shift come from a ROM of Groups words, one a
+// channel group, lane 0 in the low bits, each {shift - ShiftMin, bias + half}, where half =
+// 2**(shift-1) for a shift above 0, else 0, makes the shift round up at ties; a tie leaves zeros
+// below the point, and then the last bit goes, which makes it even. ShiftBits = 0 where all channels
+// share ShiftMin; BiasBits = 0 where there is no bias, half being one for all.
+// Sums are taken modulo 2**SumBits, which must hold x + bias + half; x and bias alone need not fit.
 //
 // A ROM word arrives two cycles after fetch_i; s_valid_i must come just then.
-// Latency: 4 cycles. Throughput: a word a cycle, no stall.
+// Latency: 3 cycles. Throughput: a word a cycle, no stall.
 
 module zf_requantize #(
     parameter int Lanes     = 2,
     parameter int InBits    = 16,
     parameter bit InSigned  = 1,
+    parameter int SumBits   = InBits + 2,
     parameter int BiasBits  = 8,
     parameter int ShiftMin  = 4,
     parameter int ShiftMax  = 4,
@@ -37,7 +40,6 @@ module zf_requantize #(
   localparam int Left = (ShiftMin < 0) ? -ShiftMin : 0;  // all channels move left by this first
   localparam int Least = ShiftMin + Left;
   localparam int WordBits = BiasBits + ShiftBits;
-  localparam int SumBits = InBits + (InSigned ? 0 : 1);
   localparam int WideBits = SumBits + Left;
   localparam int AddrBits = (Groups > 1) ? $clog2(Groups) : 1;
   localparam logic signed [63:0] Lowest = 64'(Lo);  // Lo and Hi have the width of their constant
@@ -45,6 +47,8 @@ module zf_requantize #(
 
   initial begin
     if (BiasBits > SumBits) $fatal(1, "%m: BiasBits %0d above %0d", BiasBits, SumBits);
+    if (BiasBits == 0 && ShiftBits > 0)
+      $fatal(1, "%m: BiasBits must not be 0 for shifts %0d to %0d", ShiftMin, ShiftMax);
     if (ShiftMax < ShiftMin) $fatal(1, "%m: ShiftMax %0d below ShiftMin %0d", ShiftMax, ShiftMin);
     if (ShiftBits == 0 && ShiftMax != ShiftMin)
       $fatal(1, "%m: ShiftBits must not be 0 for shifts %0d to %0d", ShiftMin, ShiftMax);
@@ -70,15 +74,33 @@ module zf_requantize #(
     assign words  = '0;
   end
 
-  logic [3:0] valid_q;
+  logic [2:0] valid_q;
   always_ff @(posedge clk_i) begin
     if (rst_i) valid_q <= '0;
-    else valid_q <= {valid_q[2:0], s_valid_i};
+    else valid_q <= {valid_q[1:0], s_valid_i};
   end
-  assign m_valid_o = valid_q[3];
+  assign m_valid_o = valid_q[2];
+
+  localparam int Bits = WideBits - Least;  // after the least shift
+  localparam int Whole = (Bits > 1) ? Bits : 1;
+  localparam logic signed [63:0] Half = (ShiftMin > 0) ? 64'sd1 <<< (ShiftMin - 1) : 64'sd0;
+
+  // Whether a code is beyond an end; an end at a power of two is seen at the bits above it.
+  function automatic logic above(input logic signed [Whole-1:0] value);
+    if ((Highest & (Highest + 64'sd1)) == 64'sd0 && Highest >= 64'sd0)
+      above = !value[Whole-1] && (64'(value) >> $clog2(Highest + 64'sd1)) != 64'd0;
+    else above = 64'(value) > Highest;
+  endfunction
+
+  function automatic logic below(input logic signed [Whole-1:0] value);
+    if (Lowest == 64'sd0) below = value[Whole-1];
+    else if (Lowest < 64'sd0 && (Lowest & (-Lowest - 64'sd1)) == 64'sd0)
+      below = value[Whole-1] && (64'(value) >>> $clog2(-Lowest)) != -64'sd1;
+    else below = 64'(value) < Lowest;
+  endfunction
 
   for (genvar l = 0; l < Lanes; l++) begin : g_lane
-    // 1: add the bias
+    // 1: add the bias and half
     logic [InBits-1:0] x;
     logic signed [SumBits-1:0] sum_q;
     assign x = s_data_i[l*InBits+:InBits];
@@ -87,43 +109,45 @@ module zf_requantize #(
         sum_q <= SumBits'($signed({InSigned && x[InBits-1], x}))
                + SumBits'($signed(words[l*RomBits+:BiasBits]));
     end else begin : g_bias
-      always_ff @(posedge clk_i) sum_q <= SumBits'($signed({InSigned && x[InBits-1], x}));
+      always_ff @(posedge clk_i)
+        sum_q <= SumBits'($signed({InSigned && x[InBits-1], x})) + SumBits'(Half);
     end
 
-    // 2: shift; one bit is kept below the point, the rest only matters if any is set
-    logic signed [WideBits:0] twice;
-    logic signed [WideBits:0] shifted_q;
-    logic sticky_q;
-    assign twice = (WideBits + 1)'(sum_q) <<< (Left + 1);
+    // 2: shift; of the bits that fall off, only whether all are zero matters
+    logic signed [WideBits-1:0] wide, moved;
+    logic signed [Whole-1:0] shifted_q;
+    logic even_q;
+    assign wide = WideBits'(sum_q) <<< Left;
     if (ShiftBits > 0) begin : g_shift
       logic [ShiftBits-1:0] shift_q;
-      logic [WideBits:0] low;
+      logic [WideBits-1:0] low;
       always_ff @(posedge clk_i) shift_q <= words[l*RomBits+BiasBits+:ShiftBits];
-      always_comb begin  // the bits that fall below the kept one
-        for (int b = 0; b <= WideBits; b++) low[b] = twice[b] && (b < Least + 32'(shift_q));
+      always_comb begin
+        for (int b = 0; b < WideBits; b++) low[b] = wide[b] && (b < Least + 32'(shift_q));
       end
-      always_ff @(posedge clk_i) begin
-        shifted_q <= (twice >>> Least) >>> shift_q;
-        sticky_q  <= |low;
-      end
+      assign moved = (wide >>> Least) >>> shift_q;
+      always_ff @(posedge clk_i) even_q <= low == '0 && 32'(shift_q) + ShiftMin > 0;
     end else begin : g_shift
-      always_ff @(posedge clk_i) begin
-        shifted_q <= twice >>> Least;
-        sticky_q  <= |(twice & (WideBits + 1)'((64'd1 << Least) - 64'd1));
+      assign moved = wide >>> Least;
+      if (ShiftMin > 0) begin : g_tie
+        always_ff @(posedge clk_i)
+          even_q <= (wide & WideBits'((64'd1 << Least) - 64'd1)) == '0;
+      end else begin : g_tie
+        assign even_q = 1'b0;
       end
     end
+    always_ff @(posedge clk_i) shifted_q <= Whole'(moved);
 
-    // 3: round half to even
-    logic signed [WideBits-1:0] rounded_q;
-    always_ff @(posedge clk_i)
-      rounded_q <= shifted_q[WideBits:1]
-          + WideBits'({1'b0, shifted_q[0] && (sticky_q || shifted_q[1])});
-
-    // 4: clamp
+    // 3: make ties even, clamp
+    logic signed [Whole-1:0] rounded;
+    always_comb begin
+      rounded = shifted_q;
+      if (even_q) rounded[0] = 1'b0;
+    end
     always_ff @(posedge clk_i) begin
-      if (64'(rounded_q) > Highest) m_data_o[l*OutBits+:OutBits] <= OutBits'(Highest);
-      else if (64'(rounded_q) < Lowest) m_data_o[l*OutBits+:OutBits] <= OutBits'(Lowest);
-      else m_data_o[l*OutBits+:OutBits] <= OutBits'(rounded_q);
+      if (above(rounded)) m_data_o[l*OutBits+:OutBits] <= OutBits'(Highest);
+      else if (below(rounded)) m_data_o[l*OutBits+:OutBits] <= OutBits'(Lowest);
+      else m_data_o[l*OutBits+:OutBits] <= OutBits'(rounded);
     end
   end
 

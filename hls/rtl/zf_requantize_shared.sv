@@ -4,11 +4,11 @@
 //
 // A product brings Pixels*Pe accumulators, which stay until the next. They go through a
 // zf_requantize of Lanes lanes, pixel by pixel, and leave as Pe codes of a pixel at a time. The ROM
-// of biases and shifts holds Groups*Pixels*Pe/Lanes words in the order in which they go.
+// of biases (and halves) and shifts holds Groups*Pixels*Pe/Lanes words in the order in which they go.
 //
 // s_valid_i comes two cycles after its fetch_i and not before Turns = Pixels*Pe/Lanes cycles after
 // the one before it.
-// Latency: 4 cycles to the first pixel's codes where Turns = 1; else 5, and Parts = Pe/Lanes more
+// Latency: 3 cycles to the first pixel's codes where Turns = 1; else 4, and Parts = Pe/Lanes more
 // where that is above 1.
 // Throughput: Lanes accumulators a cycle, no stall.
 
@@ -17,7 +17,6 @@ module zf_requantize_shared #(
     parameter int Pixels    = 1,
     parameter int Lanes     = 2,
     parameter int InBits    = 16,
-    parameter bit InSigned  = 1,
     parameter int BiasBits  = 8,
     parameter int ShiftMin  = 4,
     parameter int ShiftMax  = 4,
@@ -47,7 +46,7 @@ module zf_requantize_shared #(
   logic [Lanes*InBits-1:0] data;
   logic [Lanes*OutBits-1:0] code;
   zf_requantize #(
-      .Lanes(Lanes), .InBits(InBits), .InSigned(InSigned), .BiasBits(BiasBits),
+      .Lanes(Lanes), .InBits(InBits), .SumBits(InBits), .BiasBits(BiasBits),
       .ShiftMin(ShiftMin), .ShiftMax(ShiftMax), .ShiftBits(ShiftBits), .Groups(Groups * Turns),
       .OutBits(OutBits), .Lo(Lo), .Hi(Hi), .InitFile(InitFile)
   ) u_requantize (
