@@ -1,4 +1,4 @@
-"""What a layer of hls4ml says of itself: name, geometry, types."""
+"""What a layer of hls4ml says of itself: name, geometry, types, ReuseFactor."""
 
 from __future__ import annotations
 
@@ -55,3 +55,13 @@ def must_accumulate(node: Any, frac: int, lo: int, hi: int) -> None:
         f"layer {name(node)}: its accum type must hold every sum from {lo} to {hi} times "
         f"2^{-frac}, but {precision} does not; leave it auto"
     )
+
+
+def reuse_factors(model_graph: Any) -> dict[str, object]:
+    """Return what a configuration, or an edit since, says of each layer's ReuseFactor."""
+    return {
+        name(node): edited
+        if (edited := node.get_attr("reuse_factor", 1)) != 1
+        else model_graph.config.get_reuse_factor(node)
+        for node in model_graph.get_layers()
+    }

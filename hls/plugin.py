@@ -15,6 +15,8 @@ from . import interpret
 from .backend import NAME
 from .ir import Network
 from .lower import lower
+from .nodes import reuse_factors
+from .passes import reuse
 from .precision import DefaultToAuto, ExactPrecision
 
 _PARSE = [  # what hls4ml does to QONNX, without the passes for scales that are no powers of two
@@ -34,7 +36,13 @@ class ZynqfireWriter(Writer):
         from .compile import build
 
         config = model.config
-        build(lower(model), load(config.get_config_value("Board")), Path(config.get_output_dir()))
+        network = lower(model)
+        build(
+            network,
+            load(config.get_config_value("Board")),
+            Path(config.get_output_dir()),
+            kept=reuse.from_factors(network, reuse_factors(model)),
+        )
 
 
 class ZynqfireBackend(FPGABackend):
@@ -42,6 +50,10 @@ class ZynqfireBackend(FPGABackend):
 
     def __init__(self):
         super().__init__(NAME)
+        for attributes in self.attribute_map.values():
+            for attribute in attributes:
+                if attribute.name == "reuse_factor":
+                    attribute.value_type = None  # `reuse` says what is wrong with a value
         for name, cls in (("default_to_auto", DefaultToAuto), ("exact_precision", ExactPrecision)):
             self.register_pass(name, cls)
         settle = register_flow("settle", [f"{NAME}:default_to_auto"], backend=NAME)

@@ -58,7 +58,12 @@ def test_keras_is_what_the_emulation_computes(tmp_path):
 
 
 def test_hgq_is_what_keras_computes(tmp_path):
+    """And a ReuseFactor is the cycles of an output pixel."""
     model = hgq()
-    graph = convert(model, tmp_path / "rtl", hls_config=config({}))
-    found, _ = written(graph, tmp_path / "rtl")
+    reuse = {"conv2": {"ReuseFactor": 72}, "head": {"ReuseFactor": 30}}
+    graph = convert(model, tmp_path / "rtl", hls_config=config({}, **reuse))
+    found, manifest = written(graph, tmp_path / "rtl")
     assert np.array_equal(found, model(VALUES).detach().numpy())
+    cycles = {layer["name"]: layer["cycles"] for layer in manifest["layers"]}
+    assert (cycles["conv2"], cycles["head"]) == (72 * 3 * 3, 30)
+    assert manifest["interval_cycles"] == 72 * 3 * 3
