@@ -212,7 +212,7 @@ class _Lowering:
         self.values[node.outputs[0]] = self.cast(value, kind, "input")
 
     def conv(self, node: Any) -> None:
-        dilation = (node.get_attr("dilation_height", 1), node.get_attr("dilation_width", 1))
+        dilation = nodes.dilation(node)
         if dilation != (1, 1):
             raise Refusal(
                 f"layer {nodes.name(node)}: dilation must be 1, not {dilation[0]}x{dilation[1]}"

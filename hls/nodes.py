@@ -34,6 +34,14 @@ def stride(node: Any) -> tuple[int, int]:
     return node.get_attr("stride_height"), node.get_attr("stride_width")
 
 
+def dilation(node: Any) -> tuple[int, int]:
+    """Return the rows and columns between taps; hls4ml's parser of Keras 3 does not pass it on."""
+    keras_model = node.model.config.get_config_value("KerasModel")
+    layer = next((x for x in getattr(keras_model, "layers", ()) if x.name == node.name), None)
+    rows, columns = getattr(layer, "dilation_rate", (1, 1))
+    return node.get_attr("dilation_height", rows), node.get_attr("dilation_width", columns)
+
+
 def window(node: Any) -> tuple[int, int]:
     """Return the rows and columns of a pool: of its window, or of the whole map."""
     return tuple(

@@ -39,7 +39,9 @@ def config(precisions, **layers):
 def test_keras_is_what_the_emulation_computes(tmp_path):
     """hls4ml infers too narrow a sum, and too narrow a mean: those types it is told."""
     model, precisions = plain()
-    graph = convert(model, tmp_path / "rtl", hls_config=config(precisions))
+    small = {"ReuseFactor": 12}  # quickly built
+    settings = config(precisions, **dict.fromkeys(("conv1", "conv2", "side", "output"), small))
+    graph = convert(model, tmp_path / "rtl", hls_config=settings)
     results = interpret.run(lower(graph), FRAMES)
     assert {name: n for name, x in results.items() if (n := len(np.unique(x))) < 8} == {}
     told = {"add": {"result": "ufixed<5,1>"}, "mean": {"accum": "ufixed<16,4>"}}

@@ -1,6 +1,7 @@
 """Small networks of the front ends that hand layers, not a file, to hls4ml: Keras 3 and HGQ2."""
 
 import contextlib
+import functools
 import io
 import os
 import tempfile
@@ -63,25 +64,21 @@ def plain():
     return network(body), precisions
 
 
+def map_codes(signed, integer, fraction, **settings):
+    """Return a quantizer of whole maps: one type, rounding half to even, saturating."""
+    rules = {
+        "round_mode": "RND_CONV",
+        "overflow_mode": "SAT",
+        "homogeneous_axis": None,
+        "heterogeneous_axis": (),
+    }
+    numbers = {"k0": signed, "i0": integer, "f0": fraction}
+    return QuantizerConfig(place="datalane", q_type="kif", **numbers, **(rules | settings))
+
+
 def hgq(**settings):
     """Return an HGQ2 model; `settings` go to the quantizers of its maps."""
-
-    def codes(signed, integer, fraction):
-        return QuantizerConfig(
-            place="datalane",
-            q_type="kif",
-            k0=signed,
-            i0=integer,
-            f0=fraction,
-            **{
-                "round_mode": "RND_CONV",
-                "overflow_mode": "SAT",
-                "homogeneous_axis": None,
-                "heterogeneous_axis": (),
-            }
-            | settings,
-        )
-
+    codes = functools.partial(map_codes, **settings)
     grid = {"round_mode": "RND_CONV", "overflow_mode": "SAT_SYM", "k0": 1, "i0": 0}
     parameters = {
         "kq_conf": QuantizerConfig(place="weight", q_type="kbi", b0=4, **grid),

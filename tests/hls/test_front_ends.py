@@ -1,13 +1,28 @@
 """What Keras 3 and HGQ2 hand to hls4ml: taken exactly, or refused with the layer's name."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
-from keras_nets import CODES, PIXELS, convert, hgq, keras, layers, network
+from keras_nets import (
+    CODES,
+    PIXELS,
+    Quantizer,
+    convert,
+    hgq,
+    keras,
+    layers,
+    map_codes,
+    network,
+    plain,
+)
 
 from zynqfire import Refusal
 from zynqfire.hls import interpret
 from zynqfire.hls.backend import ensure_registered
 from zynqfire.hls.ir import Conv, MaxPool, QType, Requantize
+from zynqfire.hls.ir_text import dumps
 from zynqfire.hls.lower import lower
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -42,6 +57,21 @@ def test_keras_with_the_types_of_a_configuration(tmp_path):
     quant = next(op for op in found.operations if isinstance(op, Requantize))
     assert (quant.output.qtype, quant.lo, quant.hi) == (QType(4, False, 4), 0, 15)
     assert found.input.output.qtype == QType(8, False, 8)
+
+
+@pytest.mark.parametrize("granularity", ["model", "type", "name"])
+def test_any_configuration_of_hls4ml_is_exact(tmp_path, granularity):
+    """The defaults that hls4ml writes into a configuration mean nothing here."""
+    from hls4ml.utils.config import config_from_keras_model
+
+    model, precisions = plain()
+    expected = dumps(lower(convert(model, tmp_path, hls_config=configured(precisions))))
+    with contextlib.redirect_stdout(io.StringIO()):
+        config = config_from_keras_model(model, granularity=granularity, backend="zynqfire")
+    for name, kinds in precisions.items():
+        layer = config.setdefault("LayerName", {}).setdefault(name, {})
+        layer.setdefault("Precision", {}).update(kinds)
+    assert dumps(lower(convert(model, tmp_path, hls_config=config))) == expected
 
 
 def test_hgq_gives_what_keras_gives(tmp_path):
@@ -138,6 +168,10 @@ def test_hgq_types_that_differ_within_a_map(tmp_path):
             lambda x: conv(x, data_format="channels_first"),
             "layer conv: data_format must be channels_last, not channels_first",
         ),
+        (
+            lambda x: conv(x, padding="same", dilation_rate=2),
+            "layer conv: dilation must be 1, not 2x2",
+        ),
         (lambda x: conv(x, size=2), "layer conv: kernels must be odd, not 2x2"),
         (
             lambda x: conv(conv(x), "next"),
@@ -203,6 +237,17 @@ def test_inputs_that_are_not_a_map_or_not_alone(tmp_path):
     graph = convert(model, tmp_path, hls_config=config)
     with pytest.raises(Refusal, match="model: must have one input, not also other"):
         lower(graph)
+
+
+def test_input_with_two_quantizers_of_hgq(tmp_path):
+    entry = layers.Input((8, 8, 3), name="pixels")
+    maps = [Quantizer(map_codes(0, 0, bits), name=f"to{bits}")(entry) for bits in (8, 6)]
+    model = keras.Model(entry, layers.Concatenate(name="join")(maps))
+    with pytest.raises(Refusal) as caught:
+        convert(model, tmp_path)
+    assert str(caught.value) == (
+        "model: its input pixels must go through one quantizer, not 2 different ones"
+    )
 
 
 def test_qkeras_needs_its_types_in_the_configuration(tmp_path):
