@@ -91,14 +91,18 @@ def build(
     *,
     folding: Mapping[str, Any] | Path | str | None = None,
     interval: int | None = None,
+    kept: Mapping[str, Mapping[str, int]] | None = None,
     extra: Mapping[str, bytes] | None = None,
     must_fit: bool = True,
     report: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Write the build folder of a lowered network and `extra` files; see `compile_model`."""
+    """Write the build folder of a lowered network and `extra` files; see `compile_model`.
+
+    `kept` is the folding of some layers, in the form of `folding`; the others are chosen.
+    """
     say = report or (lambda text: None)
     say("folding")
-    folds = _folds(network, board, folding, interval)
+    folds = _folds(network, board, folding, interval, kept or {})
     design = wire(network, folds)
     cycles, what = design.bottleneck
     if interval is not None and cycles > interval:
@@ -158,20 +162,30 @@ def _golden(path: Path, network: Network) -> bytes:
 
 
 def _folds(
-    network: Network, board: Board, wanted: Mapping | Path | str | None, interval: int | None
+    network: Network,
+    board: Board,
+    wanted: Mapping | Path | str | None,
+    interval: int | None,
+    some: Mapping[str, Mapping[str, int]],
 ) -> dict[str, Fold]:
     if wanted is not None:
         return from_file(network, _mapping(wanted))
     if interval is not None:
         return for_interval(network, interval)
+    kept = {
+        conv.name: Fold.of(conv, **some[conv.name])
+        for conv in network.convolutions
+        if conv.name in some
+    }
     folds = widest(
         network,
         lambda folds: network_luts(network, folds) <= LUT_SHARE * board.lut,
         lambda folds: not _over(place(wire(network, folds).memories, board), board),
+        kept,
     )
     slowest = max(layer_cycles(network, conv, folds[conv.name]) for conv in network.convolutions)
     # what was widened in vain becomes narrow again, be it a layer or a stream that limits
-    return for_interval(network, max(slowest, wire(network, folds).interval))
+    return for_interval(network, max(slowest, wire(network, folds).interval)) | kept
 
 
 def _by_instance(design: Design, placed: Sequence[Placed]) -> dict[str, tuple[Placed, ...]]:

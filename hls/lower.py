@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from .. import Refusal
-from . import narrow, verify
+from . import narrow, nodes, verify
 from .ir import (
     Add,
     Concat,
@@ -31,9 +33,9 @@ from .ir import (
     SumPool,
     Tensor,
 )
-from .names import from_identifier
 from .passes import widths
 from .passes.joins import merge_joins
+from .types import Type
 
 
 def from_onnx(source: str | Path | onnx.ModelProto) -> Network:
@@ -76,13 +78,8 @@ def lower(model_graph: Any, name: str | None = None) -> Network:
     """
     lowering = _Lowering()
     for node in model_graph.get_layers():
-        handler = _HANDLERS.get(node.class_name)
-        if handler is None:
-            raise Refusal(
-                f"layer {_name(node)}: hls4ml's {node.class_name} is not supported, only "
-                f"{', '.join(_HANDLERS)} are"
-            )
-        handler(lowering, node)
+        must_be_supported(node)
+        _HANDLERS[node.class_name](lowering, node)
     if len(model_graph.outputs) != 1:
         raise Refusal(f"model: must have one output, not {len(model_graph.outputs)}")
     lowering.finish(model_graph.outputs[0])
@@ -90,18 +87,16 @@ def lower(model_graph: Any, name: str | None = None) -> Network:
     return verify.check(merge_joins(verify.check(network)))
 
 
-@dataclass(frozen=True)
-class _Type:
-    """A result type of hls4ml: a grid, a range, and whether casting to it is ours to compute."""
-
-    qtype: QType
-    lo: int
-    exact_cast: bool  # rounds half to even and saturates
-
-    def holds(self, frac: int, lo: int, hi: int) -> bool:
-        """Tell whether codes from `lo` to `hi` with `frac` fraction bits fit without a change."""
-        shift = self.qtype.frac - frac
-        return shift >= 0 and self.lo <= lo << shift and hi << shift <= self.qtype.hi
+def must_be_supported(node: Any) -> None:
+    """Refuse a layer of hls4ml that has no counterpart here."""
+    if node.class_name not in _HANDLERS:
+        raise Refusal(
+            f"layer {nodes.name(node)}: hls4ml's {node.class_name} is not supported, only "
+            f"{', '.join(_HANDLERS)} are"
+        )
+    order = node.get_attr("data_format", "channels_last")
+    if order != "channels_last":
+        raise Refusal(f"layer {nodes.name(node)}: data_format must be channels_last, not {order}")
 
 
 @dataclass(frozen=True)
@@ -150,9 +145,9 @@ class _Lowering:
 
     def result(self, node: Any, value: _Value) -> None:
         """Note `value`, cast to the result type of `node`, as the output of `node`."""
-        self.values[node.outputs[0]] = self.cast(value, _result_type(node), _name(node))
+        self.values[node.outputs[0]] = self.cast(value, nodes.result_type(node), nodes.name(node))
 
-    def cast(self, value: _Value, kind: _Type, layer: str) -> _Value:
+    def cast(self, value: _Value, kind: Type, layer: str) -> _Value:
         """Return `value` cast to a type: itself where nothing changes."""
         lo, hi = self.ranges[value.tensor.name]
         lo = max(lo, 0) if value.rectified else lo
@@ -204,42 +199,79 @@ class _Lowering:
 
     # ------------------------------------------------------------------------------------- layers
     def input(self, node: Any) -> None:
-        kind = _result_type(node)
+        if self.operations:
+            raise Refusal(f"model: must have one input, not also {nodes.name(node)}")
+        kind = nodes.result_type(node)
         shape = tuple(int(size) for size in node.get_output_variable().shape)
+        if len(shape) != 3:
+            raise Refusal(
+                f"model: its input must have rows, columns and channels, not the shape {shape}"
+            )
         tensor = self.emit(Input("input", Tensor("input", shape, kind.qtype)))
         value = _Value(tensor, "input")
         self.values[node.outputs[0]] = self.cast(value, kind, "input")
 
     def conv(self, node: Any) -> None:
-        layer = _name(node)
+        dilation = nodes.dilation(node)
+        if dilation != (1, 1):
+            raise Refusal(
+                f"layer {nodes.name(node)}: dilation must be 1, not {dilation[0]}x{dilation[1]}"
+            )
+        weights = node.get_weights("weight").data.transpose(3, 0, 1, 2)
+        self.convolve(node, weights, nodes.stride(node), nodes.pads(node))
+
+    def dense(self, node: Any) -> None:
+        self.must_be_a_pixel(node)
+        weights = node.get_weights("weight").data.T
+        self.convolve(node, weights[:, np.newaxis, np.newaxis], (1, 1), (0,) * 4)
+
+    def must_be_a_pixel(self, node: Any) -> None:
+        """Refuse to flatten a map: its pixels come one after the other."""
+        height, width, _ = self.source(node).tensor.shape
+        if (height, width) != (1, 1):
+            raise Refusal(
+                f"layer {nodes.name(node)}: hls4ml's {node.class_name} may only follow a 1x1 map, "
+                f"not {height}x{width}"
+            )
+
+    def reshape(self, node: Any) -> None:
+        self.must_be_a_pixel(node)
+        source, shape = self.source(node), list(node.get_output_variable().shape)
+        if shape[-1] != source.tensor.elements:
+            raise Refusal(
+                f"layer {nodes.name(node)}: the last axis must stay the "
+                f"{source.tensor.elements} channels, not become {_size(shape)}"
+            )
+        self.result(node, source)
+
+    def quantizer(self, node: Any) -> None:
+        self.result(node, self.source(node))
+
+    def convolve(
+        self, node: Any, values: np.ndarray, stride: tuple[int, int], pads: tuple[int, ...]
+    ) -> None:
+        layer = nodes.name(node)
         source = self.plain(self.source(node))
-        weights = narrow.weights(
-            layer, node.get_weights("weight").data.transpose(3, 0, 1, 2), *_grid(node, "weight")
-        )
+        kind = Type.of(node.get_weights("weight").type.precision, layer, "weight")
+        grid = (kind.qtype.bits, kind.qtype.frac, kind.lo, kind.qtype.hi)
+        weights = narrow.weights(layer, values, *grid)
         frac = source.qtype.frac + weights.frac
         bias = narrow.bias(layer, node.get_weights("bias").data, frac)
         weights, codes, align = narrow.aligned(weights, bias)
         lo, hi = widths.accumulator(weights.codes, codes, self.ranges[source.name])
-        shape = tuple(int(size) for size in node.get_output_variable().shape)
-        tensor = Tensor(f"{layer}/acc", shape, QType.holding(lo, hi, frac), align)
-        op = Conv(
-            layer,
-            source.name,
-            tensor,
-            weights.codes,
-            weights.bits,
-            codes,
-            (node.get_attr("stride_height"), node.get_attr("stride_width")),
-            tuple(node.get_attr(f"pad_{side}") for side in ("top", "left", "bottom", "right")),
-        )
-        _must_be_plain(node, layer)
+        highest = max(align, default=0)
+        nodes.must_accumulate(node, frac, lo << highest, hi << highest)
+        tensor = Tensor(f"{layer}/acc", nodes.shape(node), QType.holding(lo, hi, frac), align)
+        op = Conv(layer, source.name, tensor, weights.codes, weights.bits, codes, stride, pads)
         self.result(node, _Value(self.emit(op), layer))
 
     def activation(self, node: Any) -> None:
         function = node.get_attr("activation").lower()
+        if function == "thresholdedrelu" and node.get_attr("activ_param") == 0:
+            function = "relu"  # hls4ml's name for keras.layers.ReLU
         if function not in ("linear", "relu"):
             raise Refusal(
-                f"layer {_name(node)}: activation {function} is not supported, only relu and "
+                f"layer {nodes.name(node)}: activation {function} is not supported, only relu and "
                 "quantizers are"
             )
         value = self.source(node)
@@ -249,14 +281,19 @@ class _Lowering:
 
     def concat(self, node: Any) -> None:
         tensors = self.alike(node)
-        layer = _name(node)
+        layer = nodes.name(node)
         names = tuple(tensor.name for tensor in tensors)
         shape = (*tensors[0].shape[:2], sum(tensor.shape[2] for tensor in tensors))
+        if shape != nodes.shape(node):
+            raise Refusal(
+                f"layer {layer}: a concatenation must join channels to {_size(shape)}, not make "
+                f"{_size(nodes.shape(node))}"
+            )
         tensor = self.emit(Concat(layer, names, Tensor(layer, shape, tensors[0].qtype)))
         self.result(node, _Value(tensor, layer))
 
     def add(self, node: Any) -> None:
-        layer = _name(node)
+        layer = nodes.name(node)
         if node.get_attr("op") != "add":
             raise Refusal(
                 f"layer {layer}: two maps may be added, not {node.get_attr('op')} be applied"
@@ -286,14 +323,13 @@ class _Lowering:
         return [self.exactly(value, qtype) for value in values]
 
     def pool(self, node: Any) -> None:
-        layer = _name(node)
+        layer = nodes.name(node)
         source = self.plain(self.source(node))
-        window = (node.get_attr("pool_height"), node.get_attr("pool_width"))
-        pads = tuple(node.get_attr(f"pad_{side}") for side in ("top", "left", "bottom", "right"))
+        window = nodes.window(node)
+        pads = nodes.pads(node)
         if node.get_attr("pool_op") == "Max":
-            stride = (node.get_attr("stride_height"), node.get_attr("stride_width"))
-            shape = tuple(int(size) for size in node.get_output_variable().shape)
-            tensor = Tensor(layer, shape, source.qtype)
+            stride = nodes.stride(node) if node.get_attr("stride_height") else window
+            tensor = Tensor(layer, nodes.shape(node), source.qtype)
             pooled = self.emit(MaxPool(layer, source.name, tensor, window, stride, pads))
             self.result(node, _Value(pooled, layer))
             return
@@ -308,6 +344,7 @@ class _Lowering:
         exact = area == 1 << grown
         frac = source.qtype.frac + (grown if exact else 0)
         lo, hi = self.ranges[source.name]
+        nodes.must_accumulate(node, source.qtype.frac, lo * area, hi * area)
         qtype = QType.holding(lo * area, hi * area, frac)
         tensor = Tensor(layer, (1, 1, source.shape[2]), qtype)
         pooled = self.emit(SumPool(layer, source.name, tensor))
@@ -326,47 +363,19 @@ _HANDLERS = {
     "InputLayer": _Lowering.input,
     "Conv2D": _Lowering.conv,
     "PointwiseConv2D": _Lowering.conv,
+    "Dense": _Lowering.dense,
     "Activation": _Lowering.activation,
+    "ParametrizedActivation": _Lowering.activation,
+    "FixedPointQuantizer": _Lowering.quantizer,
+    "Reshape": _Lowering.reshape,
     "Concatenate": _Lowering.concat,
     "Merge": _Lowering.add,
     "Pooling2D": _Lowering.pool,
     "AveragePooling2D": _Lowering.pool,
     "MaxPooling2D": _Lowering.pool,
+    "GlobalPooling2D": _Lowering.pool,
 }
 
 
-def _name(node: Any) -> str:
-    """Return the readable name of a layer; hls4ml prefixes some with their class."""
-    name = node.name.removesuffix("_act") if node.class_name == "Activation" else node.name
-    for prefix in ("Conv2D_", "PointwiseConv2D_"):
-        name = name.removeprefix(prefix)
-    return from_identifier(name)
-
-
-def _result_type(node: Any) -> _Type:
-    precision = node.get_output_variable().type.precision
-    return _as_type(precision, _name(node))
-
-
-def _as_type(precision: Any, layer: str) -> _Type:
-    width, integer = getattr(precision, "width", 0), getattr(precision, "integer", None)
-    if not width or integer is None:
-        raise Refusal(f"layer {layer}: its result type must be fixed point, not {precision}")
-    qtype = QType(int(width), bool(precision.signed), int(width) - int(integer))
-    rounding = str(getattr(precision, "rounding_mode", "TRN"))
-    saturation = str(getattr(precision, "saturation_mode", "WRAP"))
-    symmetric = saturation == "SAT_SYM" and qtype.signed
-    exact = rounding == "RND_CONV" and saturation in ("SAT", "SAT_SYM")
-    return _Type(qtype, qtype.lo + symmetric, exact)
-
-
-def _grid(node: Any, parameter: str) -> tuple[int, int, int, int]:
-    """Return the width, fraction bits and code range of a parameter's type."""
-    kind = _as_type(node.get_weights(parameter).type.precision, _name(node))
-    return kind.qtype.bits, kind.qtype.frac, kind.lo, kind.qtype.hi
-
-
-def _must_be_plain(node: Any, layer: str) -> None:
-    dilation = (node.get_attr("dilation_height", 1), node.get_attr("dilation_width", 1))
-    if dilation != (1, 1):
-        raise Refusal(f"layer {layer}: dilation must be 1, not {dilation[0]}x{dilation[1]}")
+def _size(shape: Iterable[int]) -> str:
+    return "x".join(map(str, shape))

@@ -26,13 +26,18 @@ class Weights:
 
 def weights(layer: str, values: np.ndarray, bits: int, frac: int, lo: int, hi: int) -> Weights:
     """Return the codes of weights; all must lie on the grid of their type."""
-    codes = _codes(values, frac)
-    if codes is None or codes.min() < lo or codes.max() > hi:
+    return Weights(codes(layer, "weights", values, frac, lo, hi), bits, frac)
+
+
+def codes(layer: str, what: str, values: np.ndarray, frac: int, lo: int, hi: int) -> np.ndarray:
+    """Return parameters as codes from `lo` to `hi` with `frac` fraction bits."""
+    found = _codes(values, frac)
+    if found is None or found.min() < lo or found.max() > hi:
         raise Refusal(
-            f"layer {layer}: weights must be multiples of 2^{-frac} from {lo} to {hi} times that, "
+            f"layer {layer}: {what} must be multiples of 2^{-frac} from {lo} to {hi} times that, "
             f"not such as {_odd_one(values, frac, lo, hi):g}"
         )
-    return Weights(codes, bits, frac)
+    return found
 
 
 def bias(layer: str, values: np.ndarray, frac: int) -> np.ndarray:

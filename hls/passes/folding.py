@@ -68,14 +68,18 @@ def widest(
     network: Network,
     logic_fits: Callable[[dict[str, Fold]], bool],
     memory_fits: Callable[[dict[str, Fold]], bool],
+    kept: Mapping[str, Fold] | None = None,
 ) -> dict[str, Fold]:
     """Return the foldings reached by widening the slowest layer while everything fits.
+
+    Layers of `kept` stay as they are; once one of them is the slowest, nothing is widened further.
 
     Wider layers also want wider, shallower memories, which fill block RAM worse. Placing those
     takes its time, so that the last step which they allow is found by bisection.
     """
     convs = {conv.name: conv for conv in network.convolutions}
     fronts = {name: _front(network, conv) for name, conv in convs.items()}
+    fronts |= {name: [fold] for name, fold in (kept or {}).items()}
     level = dict.fromkeys(convs, 0)
     folds = {name: front[0] for name, front in fronts.items()}
     steps = [folds]

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
 from qonnx_nets import Net, codes, fire_net, pixels
 
 from zynqfire import Refusal
@@ -133,9 +134,13 @@ def test_float_models_are_refused_by_the_backend(tmp_path):
     (quant,) = (node for node in prepared.graph.node if node.name == "conv__weight")
     (conv,) = (node for node in prepared.graph.node if node.op_type == "Conv")
     conv.input[1] = quant.input[0]
+    (weights,) = (item for item in prepared.graph.initializer if item.name == quant.input[0])
+    values = numpy_helper.to_array(weights) * np.float32(0.3)
+    weights.CopyFrom(numpy_helper.from_array(values, weights.name))
     unused = [item for item in prepared.graph.initializer if item.name in quant.input[1:]]
     prepared.graph.node.remove(quant)
     for item in unused:
         prepared.graph.initializer.remove(item)
-    with pytest.raises(Refusal, match="layer Conv2D_conv: no exact weight_t follows"):
-        convert(prepared, tmp_path / "out")
+    graph = convert(prepared, tmp_path / "out")
+    with pytest.raises(Refusal, match=r"layer conv: weights must have 2 to 8 bits, not \d\d"):
+        graph.compile()
