@@ -22,7 +22,7 @@ from ..ir import (
     Tensor,
     fold_weights,
 )
-from ..memory import Kind, Memory
+from ..memory import LUT_BITS, Kind, Memory
 from ..words import hex_groups, hex_lines
 from .geometry import Window
 
@@ -55,6 +55,8 @@ def convolution(
     places = window.places(fold.pixels, parallel) + (0 if parallel else -(-(stages - 1) // deep))
     banks = places // window.in_w if parallel else 1
     columns = window.kernel_w if parallel and fold.taps == math.prod(op.kernel) else 1
+    if not parallel:
+        places = _rounded(places * deep) // deep
     bank_depth = (window.in_w if parallel else places) * deep
 
     biases = _biases(op, fold, codes, halves, acc_bits)
@@ -444,6 +446,11 @@ def output_bits(op: Output) -> int:
     """Return the width of the top's output: 32 bits, 64 where a code needs them."""
     qtype = op.output.qtype
     return 32 if qtype.bits + (not qtype.signed) <= 32 else 64
+
+
+def _rounded(depth: int) -> int:
+    """Return the next power of two where LUT RAM costs the same: addresses wrap for nothing."""
+    return 1 << (depth - 1).bit_length() if depth <= LUT_BITS else depth
 
 
 def _storage(layer: str, kind: Kind, width: int, depth: int) -> Memory:

@@ -19,6 +19,7 @@ zf_mac_dsp.sv
 zf_mac_lut.sv
 zf_mvu.sv
 zf_requantize.sv
+zf_select.sv
 zf_requantize_shared.sv
 zf_credit_fifo.sv
 zf_reorder.sv

@@ -5,7 +5,7 @@
 //   y[m] = clamp(rhe((sum w[m] * a + bias[m]) * 2**-shift[m]), Lo, Hi)
 // Chains zf_window, zf_mvu and zf_requantize_shared, which never stall once a product has begun. The
 // window begins one only against a credit: a free place in the output buffer, given back when its
-// beat leaves. So stalls on either side stop nothing in mid-product and no enable fans out.
+// beat leaves. With several pixels a step, the credit is for the whole step. So stalls on either side stop nothing in mid-product and no enable fans out.
 //
 // Input: raster order, Lanes channels a beat. Output: raster order, Pe channels a beat.
 // Pixels neighbouring outputs of a row are computed side by side with the same weights. Products are
@@ -103,7 +103,8 @@ module zf_conv #(
   zf_requantize_shared #(
       .Pe(Pe), .Pixels(Pixels), .Lanes(Requantizers), .InBits(AccBits),
       .BiasBits(BiasBits), .ShiftMin(ShiftMin), .ShiftMax(ShiftMax), .ShiftBits(ShiftBits),
-      .Groups(Groups), .OutBits(OutBits), .Lo(Lo), .Hi(Hi), .InitFile(BiasFile)
+      .Groups(Groups), .OutBits(OutBits), .Lo(Lo), .Hi(Hi), .InitFile(BiasFile),
+      .Primitives(Primitives)
   ) u_requantize (
       .clk_i, .rst_i, .fetch_i(acc_fetch), .s_valid_i(acc_valid), .s_data_i(acc),
       .m_valid_o(code_valid), .m_data_o(code)

@@ -43,7 +43,7 @@ module zf_count #(
         value_q <= Bits'(Start);
         last_q  <= (Start == Count - 1);
       end else if (step_i) begin
-        value_q <= last_q ? '0 : after(value_q);
+        value_q <= (last_q && Count != 2 ** Bits) ? '0 : after(value_q);
         last_q  <= (value_q == Bits'(Count - 2));
       end
     end

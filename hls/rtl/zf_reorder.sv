@@ -4,8 +4,8 @@
 //
 // A step's products come group by group, Pixels words each; the words leave pixel by pixel, all
 // Groups of a pixel together. The last step of a row of OutW pixels has what is left of it; the
-// rest of its words is dropped. Blocks steps have room; go_o says that one more product may begin,
-// take_i begins it.
+// rest of its words is dropped. Blocks steps have room; go_o says that one more may begin, take_i
+// begins it.
 // Latency: 2 cycles from a step's last word to its first one out. Throughput: a word a cycle.
 
 module zf_reorder #(
@@ -40,22 +40,11 @@ module zf_reorder #(
   // ------------------------------------------------------------------------------------- credits
   localparam int FreeBits = $clog2(Blocks + 1) + 1;
   logic signed [FreeBits-1:0] free_q;  // less one
-  logic last_taken, begins, release_step;
-  logic [((Groups > 1) ? $clog2(Groups) : 1)-1:0] unused_taken;
-  logic middle_q;  // of a step
-  zf_count #(.Count(Groups)) u_taken (
-      .clk_i, .rst_i, .step_i(take_i), .value_o(unused_taken), .last_o(last_taken)
-  );
-  assign begins = take_i && !middle_q;
-  assign go_o   = middle_q || !free_q[FreeBits-1];
+  logic release_step;
+  assign go_o = !free_q[FreeBits-1];
   always_ff @(posedge clk_i) begin
-    if (rst_i) begin
-      middle_q <= 1'b0;
-      free_q   <= FreeBits'(Blocks - 1);
-    end else begin
-      if (take_i) middle_q <= !last_taken;
-      if (begins != release_step) free_q <= begins ? free_q - 1'b1 : free_q + 1'b1;
-    end
+    if (rst_i) free_q <= FreeBits'(Blocks - 1);
+    else if (take_i != release_step) free_q <= take_i ? free_q - 1'b1 : free_q + 1'b1;
   end
 
   // --------------------------------------------------------------------------------------- write

@@ -25,7 +25,8 @@ module zf_requantize_shared #(
     parameter int OutBits   = 4,
     parameter     Lo        = 0,
     parameter     Hi        = 15,
-    parameter     InitFile  = "none.mem"
+    parameter     InitFile  = "none.mem",
+    parameter int Primitives = 0
 ) (
     input  logic                        clk_i,
     input  logic                        rst_i,
@@ -61,6 +62,7 @@ module zf_requantize_shared #(
   end else begin : g_turns
     // Turns begin a cycle after fetch_i; each reads its accumulators a cycle after its fetch.
     logic busy_q, busy_qq, last_turn;
+    logic [Lanes*InBits-1:0] turn_data;
     logic [TurnBits-1:0] turn, turn_q;
     zf_count #(.Count(Turns)) u_turn (
         .clk_i, .rst_i, .step_i(busy_q), .value_o(turn), .last_o(last_turn)
@@ -72,8 +74,11 @@ module zf_requantize_shared #(
       busy_qq <= busy_q && !rst_i;
       valid   <= busy_qq && !rst_i;
       turn_q  <= turn;
-      data    <= s_data_i[turn_q*Lanes*InBits+:Lanes*InBits];
+      data    <= turn_data;
     end
+    zf_select #(.Bits(Lanes * InBits), .Count(Turns), .Primitives(Primitives)) u_select (
+        .index_i(turn_q), .words_i(s_data_i), .data_o(turn_data)
+    );
     assign fetch = busy_q;
     logic unused;
     assign unused = s_valid_i;

@@ -23,15 +23,21 @@ module zf_ring #(
   initial
     if (Start < 0 || Start >= Modulus) $fatal(1, "%m: Start %0d not below %0d", Start, Modulus);
 
-  logic [Bits-1:0] value_q, forth;
-  logic [Bits:0] wrapped;
-
-  assign forth   = value_q + move_i;
-  assign wrapped = {1'b0, value_q} + back_i;
+  logic [Bits-1:0] value_q, forth, next;
+  assign forth = value_q + move_i;
+  if (Modulus == 2 ** Bits) begin : g_power
+    assign next = forth;
+    logic unused;
+    assign unused = ^back_i;
+  end else begin : g_any
+    logic [Bits:0] wrapped;
+    assign wrapped = {1'b0, value_q} + back_i;
+    assign next = wrapped[Bits] ? forth : wrapped[Bits-1:0];
+  end
 
   always_ff @(posedge clk_i) begin
     if (rst_i) value_q <= Bits'(Start);
-    else if (step_i) value_q <= wrapped[Bits] ? forth : wrapped[Bits-1:0];
+    else if (step_i) value_q <= next;
   end
 
   assign value_o = value_q;

@@ -24,7 +24,8 @@
 // Latency: a word's stage 0 leaves 2 cycles after it is issued, 3 where Taps > 1; fetch_o is 2
 // cycles ahead of its word.
 // Throughput: a word a cycle while input is ahead and go_i (room for one more product) is high.
-// A product, once begun, runs to its last word without a gap; take_o marks its beginning.
+// A product, once begun, runs to its last word without a gap, and where Pixels > 1 all products of
+// a step do; take_o marks their beginning.
 
 module zf_window #(
     parameter int              Bits     = 4,
@@ -97,22 +98,25 @@ module zf_window #(
   logic step, first_q, ready;
   logic end_run, end_product, end_step, end_row, end_frame;
   logic [Pixels*Taps-1:0] in_map;  // of the current word's taps
+  logic [((OutH > 1) ? $clog2(OutH) : 1)-1:0] y;  // step of the word after
+  logic [((Steps > 1) ? $clog2(Steps) : 1)-1:0] x;
   zf_window_walk #(
       .InH(InH), .InW(InW), .KernelH(KernelH), .KernelW(KernelW), .StrideH(StrideH),
       .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft), .OutH(OutH), .OutW(OutW),
       .Pixels(Pixels), .Taps(Taps), .Deep(Deep), .Columns(Run), .Lines(Lines), .Groups(Groups)
   ) u_walk (
       .clk_i, .rst_i, .step_i(step), .end_run_o(end_run), .end_product_o(end_product),
-      .end_step_o(end_step), .end_row_o(end_row), .end_frame_o(end_frame), .inside_o(in_map)
+      .end_step_o(end_step), .end_row_o(end_row), .end_frame_o(end_frame), .inside_o(in_map),
+      .y_o(y), .x_o(x)
   );
 
-  // Only the first word of a product waits; the rest of its window is stored by then.
+  // Only the first word waits; the rest of its window is stored by then.
   assign step   = !first_q || (ready && go_i);
   assign take_o = first_q && ready && go_i;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) first_q <= 1'b1;
-    else if (step) first_q <= end_product;
+    else if (step) first_q <= (Pixels > 1) ? end_step : end_product;
   end
 
   // ------------------------------------------------------------------------------------- storage
@@ -129,8 +133,8 @@ module zf_window #(
       .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft), .OutH(OutH), .OutW(OutW),
       .Pixels(Pixels), .Places(Places - Guard)
   ) u_credit (
-      .clk_i, .rst_i, .stored_i(stored), .step_i(step && end_step), .ready_o(ready),
-      .room_o(s_tready_o)
+      .clk_i, .rst_i, .stored_i(stored), .step_i(step && end_step), .y_i(y), .x_i(x),
+      .ready_o(ready), .room_o(s_tready_o)
   );
 
   logic [Copies-1:0] last_addr;

@@ -12,7 +12,7 @@
 // Between neighbouring steps both grow by one of few constants; this unit adds them up, and has
 // the next two ready in registers. Places is how many pixels the memory holds.
 //   ahead = stored - need of the current step;  ready_o = ahead >= 0
-//   spare = Places - (stored - done) - 1;       room_o = spare >= 0
+//   above = stored - done - Places;             room_o = above < 0
 // Latency: 1 cycle. Throughput: a pixel in and a step out a cycle.
 
 module zf_window_credit #(
@@ -27,21 +27,25 @@ module zf_window_credit #(
     parameter int OutH    = 4,
     parameter int OutW    = 4,
     parameter int Pixels  = 1,
-    parameter int Places  = 16
+    parameter int Places  = 16,
+    localparam int Steps = (OutW + Pixels - 1) / Pixels,  // of a row
+    localparam int XBits = (Steps > 1) ? $clog2(Steps) : 1,
+    localparam int YBits = (OutH > 1) ? $clog2(OutH) : 1
 ) (
-    input  logic clk_i,
-    input  logic rst_i,
-    input  logic stored_i,  // an input pixel is complete
-    input  logic step_i,    // the current step is read
-    output logic ready_o,
-    output logic room_o
+    input  logic             clk_i,
+    input  logic             rst_i,
+    input  logic             stored_i,  // an input pixel is complete
+    input  logic             step_i,    // the current step is read
+    input  logic [YBits-1:0] y_i,       // the step after it
+    input  logic [XBits-1:0] x_i,
+    output logic             ready_o,
+    output logic             room_o
 );
 
   function automatic int least(input int a, input int b);
     least = (a < b) ? a : b;
   endfunction
 
-  localparam int Steps = (OutW + Pixels - 1) / Pixels;  // of a row
   localparam int StepW = Pixels * StrideW;
   localparam int Reach = KernelW + (Pixels - 1) * StrideW;
 
@@ -79,78 +83,64 @@ module zf_window_credit #(
     below = below && limit > 0;
   endfunction
 
-  // How much need and done grow from step (y, x) to the one after it, less a constant.
-  function automatic count_t more_need(input int y, input int x, input int less);
+  // How much need and done grow from step (y, x) to the one after it.
+  function automatic count_t more_need(input int y, input int x);
     if (x != Steps - 1) begin
-      if (below(x, ClipX)) more_need = count_t'(StepW - less);
+      if (below(x, ClipX)) more_need = count_t'(StepW);
       else if (x == ClipX)
-        more_need = count_t'(InW - (ClipX * StepW - PadLeft + Reach) - less);
-      else more_need = count_t'(-less);
+        more_need = count_t'(InW - (ClipX * StepW - PadLeft + Reach));
+      else more_need = '0;
     end else if (y != OutH - 1) begin
-      if (below(y, ClipY)) more_need = count_t'(StrideH * InW + NeedX - NeedXEnd - less);
+      if (below(y, ClipY)) more_need = count_t'(StrideH * InW + NeedX - NeedXEnd);
       else if (y == ClipY)
         more_need =
-            count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NeedX - NeedXEnd - less);
-      else more_need = count_t'(NeedX - NeedXEnd - less);
+            count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NeedX - NeedXEnd);
+      else more_need = count_t'(NeedX - NeedXEnd);
     end else begin
-      more_need = count_t'((InH - NeedYEnd + NeedY) * InW - NeedXEnd + NeedX - less);
+      more_need = count_t'((InH - NeedYEnd + NeedY) * InW - NeedXEnd + NeedX);
     end
   endfunction
 
-  function automatic count_t more_done(input int y, input int x, input int less);
+  function automatic count_t more_done(input int y, input int x);
     if (x != Steps - 1) begin
-      if (below(y, FreeY) || below(x, FreeX - 1)) more_done = count_t'(-less);
-      else if (x == FreeX - 1) more_done = count_t'(FreeX * StepW - PadLeft - less);
-      else more_done = count_t'(StepW - less);
+      if (below(y, FreeY) || below(x, FreeX - 1)) more_done = '0;
+      else if (x == FreeX - 1) more_done = count_t'(FreeX * StepW - PadLeft);
+      else more_done = count_t'(StepW);
     end else if (y != OutH - 1) begin
-      if (below(y, FreeY - 1)) more_done = count_t'(-less);
-      else if (y == FreeY - 1) more_done = count_t'((FreeY * StrideH - PadTop) * InW - less);
-      else more_done = count_t'(StrideH * InW - DoneXEnd - less);
+      if (below(y, FreeY - 1)) more_done = '0;
+      else if (y == FreeY - 1) more_done = count_t'((FreeY * StrideH - PadTop) * InW);
+      else more_done = count_t'(StrideH * InW - DoneXEnd);
     end else begin
-      more_done = count_t'(InH * InW - DoneEnd - less);
+      more_done = count_t'(InH * InW - DoneEnd);
     end
   endfunction
 
-  // The step after the current one.
-  localparam int XBits = (Steps > 1) ? $clog2(Steps) : 1;
-  localparam int YBits = (OutH > 1) ? $clog2(OutH) : 1;
-  logic [XBits-1:0] x;
-  logic [YBits-1:0] y;
-  logic last_x, unused_last;
-  zf_count #(.Count(Steps), .Start(Steps > 1 ? 1 : 0)) u_x (
-      .clk_i, .rst_i, .step_i(step_i), .value_o(x), .last_o(last_x)
-  );
-  zf_count #(.Count(OutH), .Start(Steps == 1 && OutH > 1 ? 1 : 0)) u_y (
-      .clk_i, .rst_i, .step_i(step_i && last_x), .value_o(y), .last_o(unused_last)
-  );
+  count_t need_q, done_q;  // what they grow by, negative
+  count_t ahead_q, above_q;
 
-  // Each with the pixel that may be stored in the same cycle taken off: one adder, not two.
-  count_t need_q, need_less_q, done_q, done_less_q, ahead_q, spare_q;
-  count_t fall, rise;
-  assign fall = step_i ? (stored_i ? need_less_q : need_q) : (stored_i ? '1 : '0);
-  assign rise = step_i ? (stored_i ? done_less_q : done_q) : (stored_i ? '1 : '0);
+  // The sum of three with a carry into the lowest bit: one carry chain.
+  function automatic count_t count(input count_t value, input count_t less, input logic more);
+    logic unused;
+    {count, unused} = {value, 1'b1} + {less, more};
+  endfunction
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      need_q      <= more_need(0, 0, 0);
-      need_less_q <= more_need(0, 0, 1);
-      done_q      <= more_done(0, 0, 0);
-      done_less_q <= more_done(0, 0, 1);
-      ahead_q     <= count_t'(-(NeedY * InW + NeedX));
-      spare_q     <= count_t'(Places - 1);
+      need_q  <= -more_need(0, 0);
+      done_q  <= -more_done(0, 0);
+      ahead_q <= count_t'(-(NeedY * InW + NeedX));
+      above_q <= count_t'(-Places);
     end else begin
       if (step_i) begin
-        need_q      <= more_need(int'(y), int'(x), 0);
-        need_less_q <= more_need(int'(y), int'(x), 1);
-        done_q      <= more_done(int'(y), int'(x), 0);
-        done_less_q <= more_done(int'(y), int'(x), 1);
+        need_q <= -more_need(int'(y_i), int'(x_i));
+        done_q <= -more_done(int'(y_i), int'(x_i));
       end
-      ahead_q <= ahead_q - fall;
-      spare_q <= spare_q + rise;
+      ahead_q <= count(ahead_q, step_i ? need_q : '0, stored_i);
+      above_q <= count(above_q, step_i ? done_q : '0, stored_i);
     end
   end
 
   assign ready_o = !ahead_q[Bits-1];
-  assign room_o  = !spare_q[Bits-1];
+  assign room_o  = above_q[Bits-1];
 
 endmodule

@@ -6,7 +6,7 @@
 // the Lines (runs) of a product, the Groups products of a step, and the steps of a frame in raster
 // order. A step is `Pixels` neighbouring output pixels of a row; the last of a row may have fewer.
 // end_*_o say what the current word is the last of; inside_o[p*Taps + t] says that tap t of pixel
-// p lies inside the map. The counters lead the current word by one, so that every output is a
+// p lies inside the map. y_o, x_o is the step of the word after. The counters lead the current word by one, so that every output is a
 // register but inside_o, which is two LUTs away from some.
 //
 // Latency: the first word's flags come a cycle after reset. Throughput: a step a cycle.
@@ -27,7 +27,10 @@ module zf_window_walk #(
     parameter int Deep    = 2,
     parameter int Columns = 3,
     parameter int Lines   = 3,
-    parameter int Groups  = 1
+    parameter int Groups  = 1,
+    localparam int Steps = (OutW + Pixels - 1) / Pixels,  // of a row
+    localparam int XBits = (Steps > 1) ? $clog2(Steps) : 1,
+    localparam int YBits = (OutH > 1) ? $clog2(OutH) : 1
 ) (
     input  logic                   clk_i,
     input  logic                   rst_i,
@@ -37,14 +40,13 @@ module zf_window_walk #(
     output logic                   end_step_o,
     output logic                   end_row_o,
     output logic                   end_frame_o,
-    output logic [Pixels*Taps-1:0] inside_o
+    output logic [Pixels*Taps-1:0] inside_o,
+    output logic [      YBits-1:0] y_o,
+    output logic [      XBits-1:0] x_o
 );
 
-  localparam int Steps = (OutW + Pixels - 1) / Pixels;  // of a row
   localparam int StepW = Pixels * StrideW;
   localparam int Reach = KernelW + (Pixels - 1) * StrideW;  // columns of the windows of a step
-  localparam int XBits = (Steps > 1) ? $clog2(Steps) : 1;
-  localparam int YBits = (OutH > 1) ? $clog2(OutH) : 1;
   localparam int ColumnBits = (Columns > 1) ? $clog2(Columns) : 1;
   localparam int LineBits = (Lines > 1) ? $clog2(Lines) : 1;
   localparam int DeepBits = (Deep > 1) ? $clog2(Deep) : 1;
@@ -58,8 +60,6 @@ module zf_window_walk #(
   logic [GroupBits-1:0] unused_group;
   logic [ColumnBits-1:0] column;
   logic [LineBits-1:0] line;
-  logic [XBits-1:0] x;
-  logic [YBits-1:0] y;
 
   assign lead = step_i || !primed_q;
   always_ff @(posedge clk_i) primed_q <= !rst_i;
@@ -77,10 +77,10 @@ module zf_window_walk #(
       .clk_i, .rst_i, .step_i(lead && end_product), .value_o(unused_group), .last_o(last_group)
   );
   zf_count #(.Count(Steps)) u_x (
-      .clk_i, .rst_i, .step_i(lead && end_step), .value_o(x), .last_o(last_x)
+      .clk_i, .rst_i, .step_i(lead && end_step), .value_o(x_o), .last_o(last_x)
   );
   zf_count #(.Count(OutH)) u_y (
-      .clk_i, .rst_i, .step_i(lead && end_row), .value_o(y), .last_o(last_y)
+      .clk_i, .rst_i, .step_i(lead && end_row), .value_o(y_o), .last_o(last_y)
   );
 
   assign end_run     = last_deep && last_column;
@@ -94,14 +94,14 @@ module zf_window_walk #(
   for (genvar k = 0; k < KernelH; k++) begin : g_row_inside
     localparam int First = (PadTop > k) ? (PadTop - k + StrideH - 1) / StrideH : 0;
     localparam int Below = InH - 1 + PadTop - k;  // negative: never inside
-    assign row_inside[k] = Below >= 0 && (First == 0 || 32'(y) >= First)
-        && (Below / StrideH >= OutH - 1 || 32'(y) <= Below / StrideH);
+    assign row_inside[k] = Below >= 0 && (First == 0 || 32'(y_o) >= First)
+        && (Below / StrideH >= OutH - 1 || 32'(y_o) <= Below / StrideH);
   end
   for (genvar k = 0; k < Reach; k++) begin : g_column_inside
     localparam int First = (PadLeft > k) ? (PadLeft - k + StepW - 1) / StepW : 0;
     localparam int Right = InW - 1 + PadLeft - k;
-    assign column_inside[k] = Right >= 0 && (First == 0 || 32'(x) >= First)
-        && (Right / StepW >= Steps - 1 || 32'(x) <= Right / StepW);
+    assign column_inside[k] = Right >= 0 && (First == 0 || 32'(x_o) >= First)
+        && (Right / StepW >= Steps - 1 || 32'(x_o) <= Right / StepW);
   end
 
   // ---------------------------------------------------------------------------- the current word
