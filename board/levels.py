@@ -107,8 +107,13 @@ def _edges(cell: Mapping[str, Any], port: str, index: int, carry: Any) -> Iterat
             if cell["port_directions"][name] == "input":
                 yield bits[0], 1
     elif kind == "LUT6_2":
-        for name in ("I0", "I1", "I2", "I3", "I4", *(("I5",) if port == "O6" else ())):
-            yield nets[name][0], 1
+        # O5 is the lower half of the table, and need not depend on all its inputs
+        table = int(str(cell["parameters"]["INIT"]).replace("x", "0"), 2)
+        size = 64 if port == "O6" else 32
+        for number in range(6 if port == "O6" else 5):
+            step = 1 << number
+            if any((table >> i ^ table >> (i | step)) & 1 for i in range(size) if not i & step):
+                yield nets[f"I{number}"][0], 1
     elif kind in ("CARRY4", "CARRY8"):
         for bit in nets.get("CI", ()):
             yield bit, (index + 1) * CARRY_BIT + (0 if carry(bit) else 1)

@@ -22,6 +22,7 @@ from typing import Any
 
 from .. import Refusal
 from ..hls import manifest as form
+from ..hls.emit import PRIMITIVES, WITH_PRIMITIVES
 from ..hls.memory import Estimate
 from . import levels, resources, yosys
 
@@ -89,7 +90,7 @@ def synth(
     distinct: dict[str, Unit] = {}
     layers_of: dict[str, list[str]] = {}
     for item in manifest["instances"]:
-        unit = _unit(item, build)
+        unit = _unit(item, build, family)
         key = _key(unit, library, family)
         distinct[key] = unit
         layers_of.setdefault(key, []).append(item["layer"])
@@ -170,14 +171,18 @@ def _is_top(name: str, manifest: Mapping[str, Any]) -> bool:
     return Path(name).stem == manifest["top"]
 
 
-def _unit(item: Mapping[str, Any], build: Path) -> Unit:
-    """Return the unit of a manifest's instance, with the files that its strings name."""
+def _unit(item: Mapping[str, Any], build: Path, family: str) -> Unit:
+    """Return the unit of a manifest's instance, with the files that its strings name.
+
+    What instantiates primitives does so in synthesis.
+    """
     files = {
         file.relative_to(build).as_posix(): file.read_bytes()
         for name in form.memories(item)
         for file in form.contents(build, name)
     }
-    return Unit(item["module"], item["parameters"], files)
+    primitives = {"Primitives": PRIMITIVES[family]} if item["module"] in WITH_PRIMITIVES else {}
+    return Unit(item["module"], item["parameters"] | primitives, files)
 
 
 def _key(unit: Unit, sources: Mapping[str, bytes], family: str) -> str:

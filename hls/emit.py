@@ -20,6 +20,9 @@ from .passes.units import output_bits
 TOP = "zynqfire_top"
 LIBRARY = Path(__file__).parent / "rtl"
 BYTE = 8  # bits of an input lane at the top
+# Forms of the modules that instantiate primitives, by family: DSP48E1 or DSP48E2.
+PRIMITIVES = {"xc7": 1, "xcup": 2}
+WITH_PRIMITIVES = ("zf_conv",)  # modules with the parameter Primitives
 
 
 def library_sources() -> list[str]:
@@ -54,7 +57,7 @@ def emit(
             weights = path == instance.parameters.get("WeightFile")
             width = places[0].memory.width if weights else 0
             files |= rom_files(path, text, width, weights and places[0].block)
-    files[f"rtl/{TOP}.sv"] = top(design, parameters)
+    files[f"rtl/{TOP}.sv"] = top(design, parameters, facts["family"])
     files["network.json"] = dumps(design.network)
     files[manifest.NAME] = json.dumps(_manifest(design, parameters, facts), indent=1) + "\n"
     return files
@@ -76,8 +79,10 @@ def write(files: Mapping[str, str | bytes], out: Path) -> None:
             target.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]]) -> str:
-    """Return the SystemVerilog of the top module."""
+def top(
+    design: Design, parameters: Mapping[str, Mapping[str, int | str]], family: str
+) -> str:
+    """Return the SystemVerilog of the top module for a family of boards."""
     in_bits = design.instances[0].sinks[0].lanes * BYTE
     out_bits = output_bits(design.network.output)
     lines = [
@@ -88,7 +93,13 @@ def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]]) -> st
         "// s_axis: pixels row by row, channel 0 lowest, a byte a code. m_axis: one code a beat,",
         "// sign-extended, tlast on a frame's last. After reset the next beat is a frame's first.",
         "",
-        f"module {TOP} (",
+        f"module {TOP} #(",
+        "`ifdef SYNTHESIS",
+        f"    parameter int Primitives = {PRIMITIVES[family]}",
+        "`else",
+        "    parameter int Primitives = 0  // behaviour: the same arithmetic, fast to simulate",
+        "`endif",
+        ") (",
         "    input  logic aclk,",
         "    input  logic aresetn,",
         f"    input  logic [{in_bits - 1}:0] s_axis_tdata,",
@@ -115,6 +126,8 @@ def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]]) -> st
 
 def _instance(instance: Instance, parameters: Mapping[str, int | str]) -> list[str]:
     assigned = [f".{name}({_literal(value)})" for name, value in parameters.items()]
+    if instance.module in WITH_PRIMITIVES:
+        assigned.append(".Primitives(Primitives)")
     ports = [".clk_i(aclk)", ".rst_i(rst_q)"]
     after = []
     if instance.sources:
@@ -162,7 +175,7 @@ def _literal(value: int | str) -> str:
     if -(2**31) <= value < 2**31:
         return str(value)
     size = value.bit_length() + 1
-    return f"-{size}'sd{-value}" if value < 0 else f"{size}'sd{value}"
+    return f"-{size}'sd{-value}" if value < 0 else f"{size}'sh{value:x}"
 
 
 def _parameters(instance: Instance, placed: tuple[Placed, ...]) -> dict[str, int | str]:

@@ -141,7 +141,8 @@ def convolution(
             "Room": room,
             "WeightFile": f"{stem}.weights.mem",
         }
-        | ({"BiasFile": f"{stem}.bias.mem"} if fields else {}),
+        | ({"BiasFile": f"{stem}.bias.mem"} if fields else {})
+        | ({"RestInit": rest_init(op, fold)} if packing and rest_words(words * groups) else {}),
         sources=(source,),
         sinks=(sink,),
         memories=tuple(memories),
@@ -174,6 +175,22 @@ def weight_words(op: Conv, fold: Fold) -> np.ndarray:
     if fold.packing and fold.packing.channels == 2:
         words[..., 1::2] -= words[..., 0::2] < 0  # what the lower's sign borrows
     return words.reshape(len(words), -1)
+
+
+def rest_words(depth: int) -> int:
+    """Return the words that a LUT ROM of `depth` words keeps in pairs of bits (zf_weights)."""
+    rest = depth - (1 << (depth - 1).bit_length() - 1) if depth > LUT_BITS else 0
+    return rest if rest <= 32 else 0
+
+
+def rest_init(op: Conv, fold: Fold) -> int:
+    """Return the truth tables of those words, 32 bits for each bit of a word."""
+    words = weight_words(op, fold)
+    last = words[len(words) - rest_words(len(words)) :]
+    planes = (last[:, :, None] >> np.arange(op.weight_bits)) & 1  # (rest, entries, bits)
+    tables = np.zeros((planes[0].size, 32), np.uint8)
+    tables[:, : len(last)] = planes.reshape(len(last), -1).T
+    return int.from_bytes(np.packbits(tables.ravel(), bitorder="little").tobytes(), "little")
 
 
 def _dsp_parameters(fold: Fold, codes: QType) -> dict[str, int]:

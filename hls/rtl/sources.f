@@ -1,4 +1,5 @@
 zf_table.sv
+zf_pair_table.sv
 zf_rom.sv
 zf_ram_block.sv
 zf_ram.sv

@@ -59,6 +59,7 @@ module zf_conv #(
     parameter int unsigned RamBlock   = 0,
     parameter              WeightFile = "none.mem",
     parameter              BiasFile   = "none.mem",
+    parameter              RestInit   = 32'd0,
     parameter int          Primitives = 0
 ) (
     input  logic                   clk_i,
@@ -92,7 +93,8 @@ module zf_conv #(
       .Pe(Pe), .Simd(Simd), .Pixels(Pixels), .ABits(ABits), .ASigned(ASigned), .WBits(WBits),
       .AccBits(AccBits), .Words(Words), .Groups(Groups), .DspPixels(DspPixels),
       .DspChannels(DspChannels), .CodeAt(CodeAt), .WeightAt(WeightAt), .Chains(Chains),
-      .Block(RomBlock), .InitFile(WeightFile), .Primitives(Primitives)
+      .Block(RomBlock), .InitFile(WeightFile),
+      .RestInit(RestInit), .Primitives(Primitives)
   ) u_mvu (
       .clk_i, .rst_i, .fetch_i(fetch), .s_valid_i(word_valid), .s_last_i(word_last),
       .s_data_i(word), .m_fetch_o(acc_fetch), .m_valid_o(acc_valid), .m_data_o(acc)

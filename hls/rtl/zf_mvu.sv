@@ -31,6 +31,7 @@ module zf_mvu #(
     parameter int          Chains      = Simd,
     parameter int unsigned Block       = 0,
     parameter              InitFile    = "none.mem",
+    parameter              RestInit    = 32'd0,
     parameter int          Primitives  = 0
 ) (
     input  logic                         clk_i,
@@ -73,7 +74,7 @@ module zf_mvu #(
     logic [Stages-1:0] use_rest;
     zf_weights #(
         .Lanes(Simd), .Bits(Pe * WBits), .Chains(Chains), .Depth(Depth), .Block(Block),
-        .InitFile(InitFile)
+        .InitFile(InitFile), .RestInit(RestInit), .Primitives(Primitives)
     ) u_rom (
         .clk_i, .addr_i(addr), .data_o(weights), .rest_o(rest), .use_rest_o(use_rest)
     );

@@ -6,7 +6,8 @@
 // where word is rest_o at stages s with use_rest_o[s], else data_o.
 // Block = 0: LUTs; the address goes down the stages, not the data, and the word is not registered:
 // it goes straight into the DSPs. A table is as large as a power of two: where few words go beyond
-// one, they have a table of their own, and the DSPs choose.
+// one, they have a table of their own, and the DSPs choose. With Primitives = 1 and up to 32 such
+// words that is zf_pair_table, RestInit its contents.
 // Block = 1: block RAM (zf_rom) and zf_skew.
 // Latency: 2 cycles and the lane's stage. Throughput: a word a cycle.
 
@@ -17,6 +18,8 @@ module zf_weights #(
     parameter int          Depth    = 16,
     parameter int unsigned Block    = 0,
     parameter              InitFile = "none.mem",
+    parameter              RestInit = 32'd0,
+    parameter int          Primitives = 0,
     localparam int Stages = (Lanes + Chains - 1) / Chains,
     localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1
 ) (
@@ -34,6 +37,7 @@ module zf_weights #(
   localparam int RestBits = (Depth - Low > 1) ? $clog2(Depth - Low) : 1;
 
   if (Block == 0) begin : g_lut
+    localparam logic [32*Lanes*Bits-1:0] Init = (32 * Lanes * Bits)'(RestInit);
     logic [(Stages+1)*AddrBits-1:0] addr_q;
     always_ff @(posedge clk_i) addr_q <= {addr_q[Stages*AddrBits-1:0], addr_i};
 
@@ -50,12 +54,18 @@ module zf_weights #(
       );
       if (Split) begin : g_rest
         assign use_rest_o[s] = addr[AddrBits-1];
-        zf_table #(
-            .Width(Lanes * Bits), .Depth(Depth), .First(First * Bits), .Bits(Width), .Start(Low),
-            .Words(Depth - Low), .InitFile(InitFile)
-        ) u_rest (
-            .addr_i(addr[RestBits-1:0]), .data_o(rest_o[First*Bits+:Width])
-        );
+        if (Primitives == 1 && RestBits <= 5) begin : g_pairs
+          zf_pair_table #(.Bits(Width), .Init(Init[32*First*Bits+:32*Width])) u_rest (
+              .addr_i(5'(addr[RestBits-1:0])), .data_o(rest_o[First*Bits+:Width])
+          );
+        end else begin : g_table
+          zf_table #(
+              .Width(Lanes * Bits), .Depth(Depth), .First(First * Bits), .Bits(Width), .Start(Low),
+              .Words(Depth - Low), .InitFile(InitFile)
+          ) u_rest (
+              .addr_i(addr[RestBits-1:0]), .data_o(rest_o[First*Bits+:Width])
+          );
+        end
       end else begin : g_rest
         assign use_rest_o[s] = 1'b0;
         assign rest_o[First*Bits+:Width] = '0;

@@ -210,9 +210,14 @@ module zf_window #(
   for (genvar i = 0; i < Copies; i++) begin : g_copy
     localparam int Left = ((i % Columns) + (i / Columns) * StrideW) * Deep;  // places to the left
     logic [AddrBits-1:0] write_addr;
-    zf_count #(.Count(BankDepth), .Start(wrap(-Left, BankDepth))) u_write (
-        .clk_i, .rst_i, .step_i(store), .value_o(write_addr), .last_o(last_addr[i])
-    );
+    if (i > 0 && BankDepth == 2 ** AddrBits) begin : g_less
+      assign write_addr = g_copy[0].write_addr - AddrBits'(Left);
+      assign last_addr[i] = 1'b0;
+    end else begin : g_own
+      zf_count #(.Count(BankDepth), .Start(wrap(-Left, BankDepth))) u_write (
+          .clk_i, .rst_i, .step_i(store), .value_o(write_addr), .last_o(last_addr[i])
+      );
+    end
   end
 
   if (Serial) begin : g_serial
