@@ -103,7 +103,7 @@ def options(
             if packing and (fold.pe % packing.channels or fold.pixels % packing.pixels):
                 continue
             found += _priced(layer, replace(fold, packing=packing), board)
-    return _front(found)
+    return front(found)
 
 
 def legal(conv: Conv) -> list[Fold]:
@@ -213,12 +213,11 @@ def measures(cost: Estimate) -> tuple[int, int, int, int, int]:
     return cost.lut + memory, memory, cost.ff, cost.dsp, round(2 * cost.bram36)
 
 
-def _front(found: list[Option]) -> list[Option]:
-    """Return the options that no other one beats or equals in cycles and all resources."""
-    rows = np.array([(o.cycles, *measures(o.cost)) for o in found])
-    order = np.lexsort(rows.T[::-1])
+def front(found: list[Option], cycles: bool = True) -> list[Option]:
+    """Return the options that no other one beats or equals in all resources, and in cycles."""
+    rows = np.array([(o.cycles * cycles, *measures(o.cost)) for o in found]).reshape(-1, 6)
     kept: list[int] = []
-    for index in order:  # ascending cycles: only those before can be better
+    for index in np.lexsort(rows.T[::-1]):  # ascending: only those before can be better
         if not kept or not (rows[kept] <= rows[index]).all(axis=1).any():
             kept.append(index)
     return [found[i] for i in kept]

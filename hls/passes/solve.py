@@ -13,14 +13,14 @@ from ortools.sat.python import cp_model
 
 from ..board import Board
 from ..memory import Estimate
-from .folding import Option, measures
+from .folding import Option, front, measures
 
 RESOURCES = ("LUT", "LUT as memory", "FF", "DSP", "block RAM")
 # Share of a board that a folding may take. What is left of LUTs and flip-flops is for routing and
 # for what the formulas miss.
 SHARES = (0.85, 0.85, 0.85, 1.0, 1.0)
 SECONDS = 20  # a search; most end in less with a proof
-SCALE = 1 << 20  # integers of the cost: parts of a board
+SCALE = 1 << 24  # integers of the cost: parts of a board
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ def fastest(
 ) -> Solution | None:
     """Return the fastest choice within `most`, beside which `others` fits; None if none does.
 
+    The interval is one of the options' cycles: bisection, a feasibility problem each.
+
     Parameters
     ----------
     choices : mapping
@@ -65,19 +67,41 @@ def fastest(
 
     """
     least = max(floor, *(min(o.cycles for o in options) for options in choices.values()))
-    model, chosen = _model(choices, most, others)
-    top = max(o.cycles for options in choices.values() for o in options)
-    interval = model.new_int_var(least, max(least, top), "interval")
-    for name, options in choices.items():
-        model.add(sum(o.cycles * x for o, x in zip(options, chosen[name], strict=True)) <= interval)
-    model.minimize(interval)
-    solver = _solver()
-    status = solver.solve(model)
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    cycles = {o.cycles for options in choices.values() for o in options if o.cycles > least}
+    steps = [least, *sorted(cycles)]
+    low, high, bound, best = 0, len(steps) - 1, least, None
+    while low <= high:
+        middle = (low + high) // 2
+        found, proven = _feasible(choices, most, others, steps[middle])
+        if found:
+            best, high = found, middle - 1
+            continue
+        low = middle + 1
+        if proven and low < len(steps):
+            bound = max(bound, steps[low])
+    if best is None:
         return None
-    return Solution(
-        _options(solver, choices, chosen), solver.value(interval), round(solver.best_objective_bound)
-    )
+    return Solution(best, max(option.cycles for option in best.values()), bound)
+
+
+def _feasible(choices, most, others, interval) -> tuple[dict[str, Option] | None, bool]:
+    """Return a choice that keeps `interval`, if any is found, and whether the answer is proven."""
+    quick = _within(choices, interval)
+    model, chosen = _model(quick, most, others)
+    solver = _solver()
+    solver.parameters.max_time_in_seconds = SECONDS / 2
+    status = solver.solve(model)
+    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        return _options(solver, quick, chosen), True
+    return None, status == cp_model.INFEASIBLE
+
+
+def _within(choices, interval: int) -> dict[str, list[Option]]:
+    """Return the options that keep `interval`, none dearer than another in all resources."""
+    return {
+        name: front([o for o in options if o.cycles <= interval], cycles=False)
+        for name, options in choices.items()
+    }
 
 
 def cheapest(
@@ -87,23 +111,28 @@ def cheapest(
     interval: int | None,
     bounded: bool = True,
 ) -> Solution | None:
-    """Return the choice that keeps `interval` with the smallest part of the board; None if none.
+    """Return the choice that keeps `interval` with the least of the board; None if none does.
 
     Not `bounded`, the board's limits only weigh what things cost.
     """
     if interval is not None:
-        choices = {n: [o for o in each if o.cycles <= interval] for n, each in choices.items()}
+        choices = _within(choices, interval)
         if not all(choices.values()):
             return None
     model, chosen = _model(choices, most if bounded else None, others)
-    weights = [SCALE // max(1, each) for each in most]
-    model.minimize(
+    # The part taken of the scarcest resource counts most: the rest of the board is of no use then.
+    parts = [
         sum(
-            sum(w * m for w, m in zip(weights, measures(o.cost), strict=True)) * x
+            measures(o.cost)[number] * (SCALE // max(1, limit)) * x
             for name, options in choices.items()
             for o, x in zip(options, chosen[name], strict=True)
         )
-    )
+        for number, limit in enumerate(most)
+    ]
+    scarcest = model.new_int_var(0, 1 << 40, "scarcest")
+    for part in parts:
+        model.add(part <= scarcest)
+    model.minimize(4 * scarcest + sum(parts))
     solver = _solver()
     solver.parameters.relative_gap_limit = 0.002
     status = solver.solve(model)
@@ -125,7 +154,7 @@ def binding(
     found = []
     for number, name in enumerate(RESOURCES):
         free = [1 << 40 if i == number else each for i, each in enumerate(most)]
-        faster = {n: [o for o in each if o.cycles < interval] for n, each in choices.items()}
+        faster = _within(choices, interval - 1)
         if interval <= floor or not all(faster.values()):
             return ["the network"]  # a layer or stream is at its fastest
         model, _ = _model(faster, free, others)
