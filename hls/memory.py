@@ -150,6 +150,14 @@ def cut(width: int, depth: int) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
+def halves(width: int, depth: int) -> int:
+    """Return the block RAMs of a memory in RAMB18: what `cut` has, counted."""
+    row = row_depth(depth)
+    native = native_width(row)
+    whole, rest = divmod(width, native)
+    return -(-depth // row) * (2 * whole + (rest > 0) + (rest > native // 2))
+
+
 def rom_luts(width: int, depth: int, split: bool = False) -> int:
     """Return the LUTs of a ROM in LUTs, estimated.
 
@@ -193,11 +201,7 @@ class Placed:
         memory = self.memory
         words = memory.words(self.block)
         if self.block:
-            halves = sum(
-                1 if piece.primitive is Primitive.RAMB18 else 2
-                for piece in cut(memory.width, words)
-            )
-            return Estimate(bram36=halves / 2) * memory.copies
+            return Estimate(bram36=halves(memory.width, words) / 2 * memory.copies)
         if memory.kind.rom:
             return Estimate(lut=rom_luts(memory.width, words, memory.split)) * memory.copies
         return ram_luts(memory.width, words, self.family) * memory.copies
