@@ -17,7 +17,21 @@ def _case(count: int, start: int) -> Case:
 
 CASES = {
     f"count{count}_{start}": _case(count, start)
-    for count, start in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0), (5, 4), (7, 0), (8, 7), (9, 1))
+    for count, start in (
+        *(
+            (1, 0),
+            (2, 0),
+            (2, 1),
+            (3, 1),
+            (4, 0),
+            (5, 4),
+            (7, 0),
+            (8, 7),
+            (9, 1),
+            (16, 5),
+            (33, 32),
+        ),
+    )
 }
 QUICK = ("count1_0", "count4_0", "count5_4")
 
