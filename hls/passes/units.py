@@ -60,8 +60,8 @@ def convolution(
     bank_depth = (window.in_w if parallel else places) * deep
 
     biases = _biases(op, fold, codes, halves, acc_bits)
-    bias_bits = _signed_bits(biases) if biases.any() else 0
     shift_bits = int(shifts.max() - shifts.min()).bit_length()
+    bias_bits = _signed_bits(biases) if biases.any() or shift_bits else 0
     fields = [(biases, bias_bits)] if bias_bits else []
     if shift_bits:
         fields.append((np.broadcast_to(shifts - shifts.min(), biases.shape), shift_bits))
@@ -206,12 +206,11 @@ def _dsp_parameters(fold: Fold, codes: QType) -> dict[str, int]:
     }
 
 
-def _biases(
-    op: Conv, fold: Fold, codes: QType, halves: np.ndarray, acc_bits: int
-) -> np.ndarray:
+def _biases(op: Conv, fold: Fold, codes: QType, halves: np.ndarray, acc_bits: int) -> np.ndarray:
     """Return what each pixel of a step adds to its sums, (pixels, channels), modulo 2**acc_bits.
 
-    That is the bias and the half that rounds. Codes may stand raised on a DSP's port; the sum of the weights, times that, is too much.
+    That is the bias and the half that rounds. Codes may stand raised on a DSP's port; the sum of
+    the weights, times that, is too much.
     """
     biases = np.tile(op.bias + halves, (fold.pixels, 1))
     if fold.packing:
@@ -225,8 +224,11 @@ def _biases(
 def _requantizers(op: Conv, fold: Fold) -> int:
     """Return the fewest requantizers through which a product's sums go before the next is there."""
     words = fold.words(op)
-    return next(n for n in range(1, fold.pe + 1) if fold.pe % n == 0 and (
-        fold.pixels * fold.pe // n <= max(words, 1)))
+    return next(
+        n
+        for n in range(1, fold.pe + 1)
+        if fold.pe % n == 0 and (fold.pixels * fold.pe // n <= max(words, 1))
+    )
 
 
 def _add_levels(count: int, leave: int) -> int:
@@ -348,7 +350,7 @@ def max_pool(op: MaxPool, source: Stream, sink: Stream) -> Instance:
         memory_parameters=("RamBlock",),
         operation=op,
         cycles=window.out_h * window.out_w * words,
-        latency=WINDOW + words + 1 + FIFO,
+        latency=WINDOW + words + FIFO,
     )
 
 
