@@ -111,6 +111,9 @@ EXACT = {
     "column": Setup((5, 4, 2), 6, (3, 3), Fold(3, 3, 1), BOTH, SAME, input=QType(4, True, 3)),
     "full": Setup((4, 5, 2), 2, (3, 3), Fold(2, 9, 2), (1, 1), SAME, weight_bits=2),
     "pointwise": Setup((3, 4, 6), 4, (1, 1), Fold(2, 1, 3), bias_bits=0, align=True, block=1),
+    "lefts": Setup(
+        (3, 3, 2), 6, (1, 1), Fold(2, 1, 2), bias_bits=0, align=True, output=QType(16, True, 9)
+    ),
     "signed_out": Setup((3, 3, 2), 3, (3, 1), Fold(1, 1, 2), output=QType(5, True, 2)),
     "wide": Setup(
         (3, 4, 2), 2, (3, 3), Fold(1, 3, 2), (1, 1), SAME, QType(7, True, 4), 6, 18, True, BYTES
@@ -152,11 +155,22 @@ SHARED = {
     "dsp_blocks": Setup((3, 5, 24), 4, (1, 1), Fold(2, 1, 12, 2, W4A4[4]), block=1),
     "dsp_strided": Setup((6, 7, 4), 2, (3, 3), Fold(2, 1, 2, 2, W4A4[4]), BOTH, SAME),
     "dsp_wide": Setup(
-        (3, 4, 8), 2, (3, 3), Fold(1, 1, 8, 2, W8A8), (1, 1), SAME, QType(8, False, 8), 8, 18,
-        True, BYTES,
+        (3, 4, 8),
+        2,
+        (3, 3),
+        Fold(1, 1, 8, 2, W8A8),
+        (1, 1),
+        SAME,
+        QType(8, False, 8),
+        8,
+        18,
+        True,
+        BYTES,
     ),
     "dsp_four": Setup((4, 6, 4), 4, (3, 3), Fold(2, 1, 2, 4, W4A4[4]), (1, 1), SAME),
-    "dsp_whole": Setup((4, 5, 2), 4, (3, 3), Fold(4, 9, 2, 1, packings(4, True, 4, 25)[2]), (1, 1), SAME),
+    "dsp_whole": Setup(
+        (4, 5, 2), 4, (3, 3), Fold(4, 9, 2, 1, packings(4, True, 4, 25)[2]), (1, 1), SAME
+    ),
     "lut_pixels": Setup((4, 4, 4), 4, (3, 3), Fold(2, 1, 2, 2), (1, 1), SAME, align=True),
     "lut_column": Setup((5, 5, 2), 4, (3, 3), Fold(2, 3, 1, 2), (1, 1), SAME),
     "lut_wide": Setup((3, 6, 2), 2, (3, 3), Fold(2, 1, 2, 2), (1, 1), SAME, QType(7, True, 4), 6),

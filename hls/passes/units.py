@@ -44,8 +44,8 @@ def convolution(
     lo, hi = (requantize.lo, requantize.hi) if requantize else (out.lo, out.hi)
 
     biases = _biases(op, fold, codes, halves, acc_bits)
-    bias_bits = _signed_bits(biases) if biases.any() else 0
     shift_bits = int(shifts.max() - shifts.min()).bit_length()
+    bias_bits = _signed_bits(biases) if biases.any() or shift_bits else 0
     fields = [(biases, bias_bits)] if bias_bits else []
     if shift_bits:
         fields.append((np.broadcast_to(shifts - shifts.min(), biases.shape), shift_bits))
@@ -176,9 +176,7 @@ def dsp_parameters(fold: Fold, codes: QType) -> dict[str, int]:
     }
 
 
-def _biases(
-    op: Conv, fold: Fold, codes: QType, halves: np.ndarray, acc_bits: int
-) -> np.ndarray:
+def _biases(op: Conv, fold: Fold, codes: QType, halves: np.ndarray, acc_bits: int) -> np.ndarray:
     """Return what each pixel of a step adds to its sums, (pixels, channels), modulo 2**acc_bits.
 
     That is the bias and the half that rounds. Codes may stand raised on a DSP's port; the sum of
@@ -304,7 +302,7 @@ def max_pool(op: MaxPool, source: Stream, sink: Stream) -> Instance:
         memory_parameters=("RamBlock",),
         operation=op,
         cycles=window.out_h * window.out_w * words,
-        latency=WINDOW + words + 1 + FIFO,
+        latency=WINDOW + words + FIFO,
     )
 
 
