@@ -135,9 +135,7 @@ def _possible(
     for name, each in choices.items():
         least = min(option.cycles for option in each)
         if least > interval:
-            raise Refusal(
-                f"layer {name}: interval must be at least {least} cycles, not {interval}"
-            )
+            raise Refusal(f"layer {name}: interval must be at least {least} cycles, not {interval}")
 
 
 def _wired(network: Network, board: Board, chosen: Mapping[str, Option]) -> tuple[Choice, Estimate]:

@@ -16,12 +16,11 @@ import numpy as np
 from .. import Refusal
 from . import emit, perf
 from .board import Board
+from .choose import Choice, choose
 from .design import Design
 from .ir import Fold, Network
-from .choose import Choice, choose
 from .memory import Placed, total
 from .passes.folding import from_file
-
 
 
 def compile_model(
@@ -103,7 +102,9 @@ def build(
     if folding is not None:
         given = from_file(network, _mapping(folding))
     elif kept:
-        given = {c.name: (Fold.of(c, **kept[c.name]),) for c in network.convolutions if c.name in kept}
+        given = {
+            c.name: (Fold.of(c, **kept[c.name]),) for c in network.convolutions if c.name in kept
+        }
     choice = choose(network, board, given, interval, must_fit, say)
     design, placed = choice.design, choice.placed
     cycles, what = design.bottleneck
@@ -223,7 +224,10 @@ def _facts(choice: Choice, board: Board) -> dict[str, Any]:
         "utilization": design.utilization,
         "bound_cycles": choice.bound,
         "binding": list(choice.binding),
-        "estimate": {key: getattr(choice.cost, key) for key in ("lut", "lutram", "srl", "ff", "bram36", "dsp")},
+        "estimate": {
+            key: getattr(choice.cost, key)
+            for key in ("lut", "lutram", "srl", "ff", "bram36", "dsp")
+        },
         "layers": [
             {
                 "name": conv.name,

@@ -124,9 +124,13 @@ def logic(instance: Instance, block_weights: bool = False) -> Estimate:
             wide, narrow = max(widths), min(widths)
             if wide == narrow:
                 return Estimate(lut=wide + 3, ff=2 * wide + 2)
-            return Estimate(
-                lut=(wide if widths[0] == wide else 0) + narrow + 8, ff=wide + 3 * narrow + 8
-            ) if widths[0] == wide else Estimate(lut=narrow + 10, ff=2 * wide + 2 * narrow + 10)
+            return (
+                Estimate(
+                    lut=(wide if widths[0] == wide else 0) + narrow + 8, ff=wide + 3 * narrow + 8
+                )
+                if widths[0] == wide
+                else Estimate(lut=narrow + 10, ff=2 * wide + 2 * narrow + 10)
+            )
         case "zf_fifo" | "zf_fork":
             return Estimate(lut=28, ff=24 + widths[-1])
         case "zf_concat":
@@ -136,7 +140,9 @@ def logic(instance: Instance, block_weights: bool = False) -> Estimate:
         case "zf_rescale":
             bits = p["InBits"] + 2
             shift = 3 * bits if p["ShiftBits"] else 0
-            return Estimate(lut=30 + p["Lanes"] * (bits + 10 + shift), ff=40 + p["Lanes"] * 6 * bits)
+            return Estimate(
+                lut=30 + p["Lanes"] * (bits + 10 + shift), ff=40 + p["Lanes"] * 6 * bits
+            )
         case "zf_max_pool":
             return Estimate(
                 lut=WINDOW.lut + FIFO.lut + 2 * widths[0], ff=WINDOW.ff + FIFO.ff + 4 * widths[0]

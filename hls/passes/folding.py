@@ -1,8 +1,8 @@
 """How each convolution is folded: the foldings there are, what each costs, and the best choice.
 
-A folding is legal by `Fold`. Which one is best is a matter of the whole network: `solve` chooses one
-for each layer so that the slowest is as fast as the board's LUTs, flip-flops, DSPs and block RAMs
-allow, or so that an interval is kept for the least.
+A folding is legal by `Fold`. Which one is best is a matter of the whole network: `solve` chooses
+one for each layer so that the slowest is as fast as the board's LUTs, flip-flops, DSPs and block
+RAMs allow, or so that an interval is kept for the least.
 """
 
 from __future__ import annotations

@@ -61,9 +61,15 @@ def sizes(op: Conv, fold: Fold, codes: QType, window: Window) -> Sizes:
     chains = packing.chains(fold.simd) if packing else fold.simd
     stages = -(-fold.simd // chains)
     adds = add_levels(chains, 2 if packing else 1)
-    requantizers = next(
-        n for n in range(1, fold.pe + 1) if fold.pe % n == 0 and fold.pixels * fold.pe // n <= words
-    ) if words > 1 else fold.pe
+    requantizers = (
+        next(
+            n
+            for n in range(1, fold.pe + 1)
+            if fold.pe % n == 0 and fold.pixels * fold.pe // n <= words
+        )
+        if words > 1
+        else fold.pe
+    )
     turns = fold.pixels * fold.pe // requantizers
 
     product = 4 + stages + adds if packing else 2 + adds + (codes.bits > 4)

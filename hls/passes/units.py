@@ -164,6 +164,7 @@ def rest_init(op: Conv, fold: Fold) -> int:
 
 
 def dsp_parameters(fold: Fold, codes: QType) -> dict[str, int]:
+    """Return the parameters of zf_conv that say how products share DSPs."""
     packing = fold.packing
     toggled = [packing.offset(p, codes.signed, codes.bits) != 0 for p in range(fold.pixels)]
     return {
