@@ -37,7 +37,7 @@ BENCH = "zynqfire.rtl_tb.test_netlists"
 
 @cocotb.test()
 async def exact(dut):
-    """Codes of frames back to back, under stalls on both sides and after a reset in mid-frame."""
+    """Give the codes of frames back to back, under stalls, after a reset in mid-frame."""
     name = simulator.config()["layer"]
     setup = SETUPS[name]
     model = test_zf_conv._model(setup, name)

@@ -27,7 +27,7 @@ QUICK = ("b3x3p1", "b8x3p1")
 @cocotb.test()
 @cocotb.parametrize(name=list(CASES))
 async def exact(dut, name):
-    """The sum, modulo 2**Bits."""
+    """Add modulo 2**Bits."""
     part, (bits, x_bits, _) = Part(dut, name), CASES[name].parameters.values()
     ranges = (1 << x_bits, 1 << x_bits, 1 << bits)
     if 2 * x_bits + bits <= 9:

@@ -1,4 +1,4 @@
-"""zf_dsp48: both generations of the slice, first and later in a cascade, at their ports' extremes."""
+"""zf_dsp48: both generations of the slice, first and later in a cascade, at the ports' ends."""
 
 import random
 from collections import deque
@@ -49,7 +49,7 @@ QUICK = tuple(CASES)
 @cocotb.test()
 @cocotb.parametrize(name=list(CASES))
 async def exact(dut, name):
-    """A product a cycle, the choice of its operand at random."""
+    """Take a product a cycle, the choice of its operand at random."""
     part, setup = Part(dut, name), SETUPS[name]
     Clock(part.clk_i, 4, "ns").start()
     await RisingEdge(part.clk_i)

@@ -38,7 +38,7 @@ QUICK = ("b4n3l1p1", "b6n5l2p0", "b3n19l2p1")
 @cocotb.test()
 @cocotb.parametrize(name=list(CASES))
 async def exact(dut, name):
-    """A set of operands every cycle: random, all largest, one of them."""
+    """Take a set of operands every cycle: random, all largest, one of them."""
     part, (bits, count, leave, _, levels) = Part(dut, name), CASES[name].parameters.values()
     Clock(part.clk_i, 4, "ns").start()
     await RisingEdge(part.clk_i)
