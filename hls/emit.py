@@ -79,9 +79,7 @@ def write(files: Mapping[str, str | bytes], out: Path) -> None:
             target.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def top(
-    design: Design, parameters: Mapping[str, Mapping[str, int | str]], family: str
-) -> str:
+def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]], family: str) -> str:
     """Return the SystemVerilog of the top module for a family of boards."""
     in_bits = design.instances[0].sinks[0].lanes * BYTE
     out_bits = output_bits(design.network.output)

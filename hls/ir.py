@@ -360,7 +360,7 @@ class Fold:
                 f"dividing its {channels} input channels, not {simd}"
             )
         fold = cls(pe, taps, simd // taps, pixels, packing)
-        if pixels not in PIXELS or pixels > 1 and pixels > fold.words(conv):
+        if pixels not in PIXELS or (pixels > 1 and pixels > fold.words(conv)):
             most = [str(p) for p in PIXELS if p == 1 or p <= fold.words(conv)]
             raise Refusal(
                 f"layer {conv.name}: pixels must be {' or '.join(most)} where a product has "
@@ -378,7 +378,7 @@ class Fold:
         return conv.weights.shape[0] // self.pe
 
     def steps(self, conv: Conv) -> int:
-        """Steps of a frame: `pixels` pixels each, the last of a row what is left."""
+        """Return the steps of a frame: `pixels` pixels each, the last of a row what is left."""
         height, width, _ = conv.output.shape
         if conv.pointwise:  # the map is one row
             return -(-height * width // self.pixels)

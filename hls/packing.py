@@ -63,9 +63,7 @@ class Packing:
 
 
 @cache
-def packings(
-    weight_bits: int, narrow: bool, code_bits: int, wide_port: int
-) -> tuple[Packing, ...]:
+def packings(weight_bits: int, narrow: bool, code_bits: int, wide_port: int) -> tuple[Packing, ...]:
     """Return the best packing for each number of pixels and channels that fits.
 
     Parameters
@@ -113,7 +111,9 @@ def _chain(
     code_top = code_at + code_bits if pixels == 2 else code_bits + 1  # as signed numbers
     weight_top = weight_at + weight_bits
     narrow, wide = (code_top, weight_top) if weight_at > code_at else (weight_top, code_top)
-    if narrow > NARROW_PORT or wide > wide_port or (pixels == channels == 2 and code_at == weight_at):
+    if narrow > NARROW_PORT or wide > wide_port:
+        return 0
+    if pixels == channels == 2 and code_at == weight_at:
         return 0
     starts = sorted(
         (pixel * code_at + channel * weight_at, pixel)

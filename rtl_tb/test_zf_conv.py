@@ -111,6 +111,9 @@ EXACT = {
     "column": Setup((5, 4, 2), 6, (3, 3), Fold(3, 3, 1), BOTH, SAME, input=QType(4, True, 3)),
     "full": Setup((4, 5, 2), 2, (3, 3), Fold(2, 9, 2), (1, 1), SAME, weight_bits=2),
     "pointwise": Setup((3, 4, 6), 4, (1, 1), Fold(2, 1, 3), bias_bits=0, align=True, block=1),
+    "lefts": Setup(
+        (3, 3, 2), 6, (1, 1), Fold(2, 1, 2), bias_bits=0, align=True, output=QType(16, True, 9)
+    ),
     "signed_out": Setup((3, 3, 2), 3, (3, 1), Fold(1, 1, 2), output=QType(5, True, 2)),
     "wide": Setup(
         (3, 4, 2), 2, (3, 3), Fold(1, 3, 2), (1, 1), SAME, QType(7, True, 4), 6, 18, True, BYTES

@@ -15,10 +15,8 @@ def _case(count: int, start: int) -> Case:
     return Case({"Count": count, "Start": start}, ports)
 
 
-CASES = {
-    f"count{count}_{start}": _case(count, start)
-    for count, start in ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0), (5, 4), (7, 0), (8, 7), (9, 1))
-}
+SIZES = ((1, 0), (2, 0), (2, 1), (3, 1), (4, 0), (5, 4), (7, 0), (8, 7), (9, 1), (16, 5), (33, 32))
+CASES = {f"count{count}_{start}": _case(count, start) for count, start in SIZES}
 QUICK = ("count1_0", "count4_0", "count5_4")
 
 

@@ -8,6 +8,7 @@ from zynqfire.hls import interpret
 from zynqfire.hls.design import Stream
 from zynqfire.hls.ir import Input, MaxPool, Network, Output, QType, Tensor
 from zynqfire.hls.passes import units
+from zynqfire.hls.passes.geometry import Window
 from zynqfire.rtl_tb import simulator
 from zynqfire.rtl_tb.stream import check_stream_unit, pack, unpack
 
@@ -69,6 +70,9 @@ async def exact(dut):
     ends = timing.emitted[0][unit.sinks[0].beats - 1 :: unit.sinks[0].beats]
     interval = max(unit.cycles, unit.sources[0].beats)
     assert np.diff(ends)[2:].tolist() == [interval] * (frames - 3)
+    deep = unit.sources[0].beats_per_pixel
+    needed = int(Window.of(unit.operation, shape).need()[0]) * deep
+    assert timing.emitted[0][deep - 1] - timing.taken[0][needed - 1] == unit.latency
 
 
 @pytest.mark.parametrize("name", list(SHAPES))

@@ -8,7 +8,7 @@
 // the order is that of unsigned numbers and padding, code 0, is never above any.
 //
 // Input and output: raster order, Lanes channels a beat.
-// Latency: 7 + KernelH*KernelW*Channels/Lanes cycles from the last input beat that a pixel needs to
+// Latency: 5 + KernelH*KernelW*Channels/Lanes cycles from the last input beat that a pixel needs to
 // its last output beat. Throughput: OutH*OutW*KernelH*KernelW*Channels/Lanes cycles a frame.
 
 module zf_max_pool #(

@@ -94,7 +94,7 @@ module zf_requantize #(
 
   function automatic logic below(input logic signed [Whole-1:0] value);
     if (Lowest == 64'sd0) below = value[Whole-1];
-    else if (Lowest < 64'sd0 && (Lowest & (-Lowest - 64'sd1)) == 64'sd0)
+    else if (Lowest < 64'sd0 && (-Lowest & (-Lowest - 64'sd1)) == 64'sd0)
       below = value[Whole-1] && (64'(value) >>> $clog2(-Lowest)) != -64'sd1;
     else below = 64'(value) < Lowest;
   endfunction

@@ -44,10 +44,11 @@ module zf_rescale #(
     data_qq <= data_q;
   end
 
+  localparam int SumBits = ((ShiftMax > InBits) ? ShiftMax : InBits) + 2;  // code + half, signed
   zf_requantize #(
-      .Lanes(Lanes), .InBits(InBits), .InSigned(InSigned), .BiasBits(BiasBits), .ShiftMin(ShiftMin),
-      .ShiftMax(ShiftMax), .ShiftBits(ShiftBits), .Groups(Groups), .OutBits(OutBits), .Lo(Lo),
-      .Hi(Hi), .InitFile(InitFile)
+      .Lanes(Lanes), .InBits(InBits), .InSigned(InSigned), .SumBits(SumBits), .BiasBits(BiasBits),
+      .ShiftMin(ShiftMin), .ShiftMax(ShiftMax), .ShiftBits(ShiftBits), .Groups(Groups),
+      .OutBits(OutBits), .Lo(Lo), .Hi(Hi), .InitFile(InitFile)
   ) u_requantize (
       .clk_i, .rst_i, .fetch_i(take), .s_valid_i(valid_q[1]), .s_data_i(data_qq),
       .m_valid_o(code_valid), .m_data_o(code)
