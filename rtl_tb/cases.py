@@ -10,6 +10,7 @@ like that instance alone. Each has its own clock, so the ones that wait cost not
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ from . import cells, simulator
 
 @dataclass(frozen=True)
 class Case:
-    """Parameters of an instance and the widths of its ports but ``clk_i`` and ``rst_i``."""
+    """Parameters of an instance and the widths of its ports but ``clk_i`` and ``rst_i``.
+
+    Parameters of a packed type are made with `simulator.sized`.
+    """
 
     parameters: Mapping[str, int | str]
     ports: Mapping[str, int]
@@ -107,7 +111,7 @@ def _text(top: str, module: str, cases: Mapping[str, Case]) -> str:
 
 def _literal(value: int | str) -> str:
     if isinstance(value, str):
-        return f'"{value}"'
+        return value if re.fullmatch(r"\d+'h[0-9a-f]+", value) else f'"{value}"'
     if -(2**31) < value < 2**31:
         return str(value)
     if value.bit_length() > 63:
