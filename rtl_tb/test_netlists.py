@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from random_networks import Builder, fire
 
 from zynqfire.board.catalog import load
 from zynqfire.board.synth import Unit, synthesize
+from zynqfire.hls import choose
 from zynqfire.hls import compile as compiler
 from zynqfire.hls.emit import LIBRARY, PRIMITIVES, library_sources
 from zynqfire.hls.ir import Fold, QType
 from zynqfire.hls.packing import packings
+from zynqfire.hls.passes import folding
 from zynqfire.rtl_tb import cells, simulator, test_zf_conv
 from zynqfire.rtl_tb.simulate import simulate
 from zynqfire.rtl_tb.stream import Bench
@@ -52,18 +55,37 @@ async def exact(dut):
         await bench.play(*words, patterns, rng)
 
 
-def _check(name: str, folder: Path, patterns: int = len(STALLS)) -> None:
-    setup, library = SETUPS[name], library_sources()
-    instance = setup.instance(name)
-    unit = Unit(
+def _unit(name: str) -> Unit:
+    """Return a layer with its weights in LUTs."""
+    instance = SETUPS[name].instance(name)
+    return Unit(
         instance.module,
         {**instance.parameters, "RomBlock": 0, "RamBlock": 0, "Primitives": 1},
         {path: text.encode() for path, text in instance.files().items()},
     )
-    netlist = folder / "netlist.v"
-    synthesize(unit, {file: (LIBRARY / file).read_bytes() for file in library}, verilog=netlist)
+
+
+def _library() -> dict[str, bytes]:
+    return {file: (LIBRARY / file).read_bytes() for file in library_sources()}
+
+
+# LUT, FF and DSP: an expand, and a squeeze, of 128 products a cycle with all that belongs to it
+@pytest.mark.parametrize(
+    ("name", "most"), [("expand", (1100, 800, 32)), ("squeeze", (700, 800, 32))]
+)
+def test_a_layer_stays_small(name, most):
+    """Window, weights, control, requantization and handshakes; and paths of five levels."""
+    result = synthesize(_unit(name), _library())
+    found = (result.estimate.lut, result.estimate.ff, result.estimate.dsp)
+    assert all(need <= have for need, have in zip(found, most, strict=True)), result.estimate
+    assert result.path.levels <= 5, result.path
+
+
+def _check(name: str, folder: Path, patterns: int = len(STALLS)) -> None:
+    unit, netlist = _unit(name), folder / "netlist.v"
+    synthesize(unit, _library(), verilog=netlist)
     sources = [netlist, cells.write(folder, netlist.read_text())]
-    built = simulator.build(instance.module, sources, options=("-Wno-fatal",))
+    built = simulator.build(unit.module, sources, options=("-Wno-fatal",))
     config = {"layer": name, "patterns": patterns}
     simulator.run(built, BENCH, testcase="exact", config=config)
 
@@ -93,7 +115,13 @@ def test_a_fire_module(tmp_path, monkeypatch):
         "fire2/expand1": Fold(2, 1, 2, 2, FOUR),
         "fire2/expand3": Fold(2, 1, 4, 2, FOUR),
     }
-    monkeypatch.setattr(compiler, "_folds", lambda *_: folds)
+
+    def options(network, conv, board, given=None):
+        plain = (replace(folds[conv.name], packing=None),)
+        found = folding.options(network, conv, board, plain)
+        return [option for option in found if option.fold == folds[conv.name]]
+
+    monkeypatch.setattr(choose, "options", options)
     folder = tmp_path / "build"
     compiler.build(network, load("pynq-z2"), folder, must_fit=False)
     manifest = json.loads((folder / "manifest.json").read_text())
