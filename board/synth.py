@@ -131,8 +131,10 @@ def synth(
     )
 
 
-def synthesize(unit: Unit, sources: Mapping[str, bytes], family: str = "xc7") -> Result:
-    """Return what Yosys makes of one module.
+def synthesize(
+    unit: Unit, sources: Mapping[str, bytes], family: str = "xc7", verilog: Path | None = None
+) -> Result:
+    """Return what Yosys makes of one module; also write its netlist to the file `verilog`.
 
     Block RAM contents are left out (they cost nothing but minutes); those of LUTs are logic.
     """
@@ -152,6 +154,7 @@ def synthesize(unit: Unit, sources: Mapping[str, bytes], family: str = "xc7") ->
             "setparam -set INIT 1'x t:$mem_v2 a:rom_style=block %i",
             f"{flow} -run map_memory:",
             "write_json netlist.json",
+            "write_verilog -noattr netlist.v" if verilog else "",
             "",
         ]
     )
@@ -162,6 +165,8 @@ def synthesize(unit: Unit, sources: Mapping[str, bytes], family: str = "xc7") ->
             (folder / name).write_bytes(content)
         yosys.run(script, folder)
         netlist = json.loads((folder / "netlist.json").read_text())
+        if verilog:
+            shutil.copy(folder / "netlist.v", verilog)
     (module,) = (m for m in netlist["modules"].values() if int(m["attributes"].get("top", "0"), 2))
     cells = Counter(cell["type"] for cell in module["cells"].values())
     return Result(resources.count(cells), levels.longest(module))

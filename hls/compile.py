@@ -16,14 +16,11 @@ import numpy as np
 from .. import Refusal
 from . import emit, perf
 from .board import Board
+from .choose import Choice, choose
 from .design import Design
 from .ir import Fold, Network
-from .memory import Placed, place, total
-from .passes.folding import for_interval, from_file, layer_cycles, widest
-from .passes.wiring import wire
-from .resources import network_luts
-
-LUT_SHARE = 0.75  # of the board's LUTs that a folding may take: the rest is memory and routing
+from .memory import Estimate, Placed, total
+from .passes.folding import from_file
 
 
 def compile_model(
@@ -101,9 +98,15 @@ def build(
     `kept` is the folding of some layers, in the form of `folding`; the others are chosen.
     """
     say = report or (lambda text: None)
-    say("folding")
-    folds = _folds(network, board, folding, interval, kept or {})
-    design = wire(network, folds)
+    given = {}
+    if folding is not None:
+        given = from_file(network, _mapping(folding))
+    elif kept:
+        given = {
+            c.name: (Fold.of(c, **kept[c.name]),) for c in network.convolutions if c.name in kept
+        }
+    choice = choose(network, board, given, interval, must_fit, say)
+    design, placed = choice.design, choice.placed
     cycles, what = design.bottleneck
     if interval is not None and cycles > interval:
         raise Refusal(
@@ -111,15 +114,14 @@ def build(
             f"interval {interval}"
         )
     say(f"interval {cycles} cycles, set by the {what}")
-    placed = place(design.memories, board)
     if must_fit:
-        _check(network, folds, placed, board)
-    facts = _facts(design, board, placed)
+        _check(network, choice, board)
+    facts = _facts(choice, board)
     say(f"writing {out}")
     emit.write(emit.emit(design, _by_instance(design, placed), facts) | (extra or {}), out)
     keys = (
         *("board", "interval_cycles", "latency_cycles", "in_lanes", "out_lanes", "multipliers"),
-        *("utilization", "layers"),
+        *("utilization", "bound_cycles", "binding", "estimate", "layers"),
     )
     divisor = {"output_divisor": network.output.divisor}
     return {"build": str(out)} | {key: facts[key] for key in keys} | divisor
@@ -161,33 +163,6 @@ def _golden(path: Path, network: Network) -> bytes:
     return text.getvalue()
 
 
-def _folds(
-    network: Network,
-    board: Board,
-    wanted: Mapping | Path | str | None,
-    interval: int | None,
-    some: Mapping[str, Mapping[str, int]],
-) -> dict[str, Fold]:
-    if wanted is not None:
-        return from_file(network, _mapping(wanted))
-    if interval is not None:
-        return for_interval(network, interval)
-    kept = {
-        conv.name: Fold.of(conv, **some[conv.name])
-        for conv in network.convolutions
-        if conv.name in some
-    }
-    folds = widest(
-        network,
-        lambda folds: network_luts(network, folds) <= LUT_SHARE * board.lut,
-        lambda folds: not _over(place(wire(network, folds).memories, board), board),
-        kept,
-    )
-    slowest = max(layer_cycles(network, conv, folds[conv.name]) for conv in network.convolutions)
-    # what was widened in vain becomes narrow again, be it a layer or a stream that limits
-    return for_interval(network, max(slowest, wire(network, folds).interval)) | kept
-
-
 def _by_instance(design: Design, placed: Sequence[Placed]) -> dict[str, tuple[Placed, ...]]:
     places = iter(placed)
     return {i.name: tuple(next(places) for _ in i.memories) for i in design.instances}
@@ -218,23 +193,26 @@ def _over(placed: Sequence[Placed], board: Board) -> str:
     return ", ".join(f"{what} {need:g} of {have}" for what, need, have in pairs if need > have)
 
 
-def _check(
-    network: Network, folds: dict[str, Fold], placed: Sequence[Placed], board: Board
-) -> None:
-    memory = total(placed)
-    luts = network_luts(network, folds) + memory.lut + memory.lutram
-    if luts > board.lut:
-        raise Refusal(
-            f"network {network.name}: must fit {board.name}'s {board.lut} LUTs, "
-            f"it needs about {luts:.0f}"
-        )
-    over = _over(placed, board)
+def _check(network: Network, choice: Choice, board: Board) -> None:
+    luts = choice.cost.lut + choice.cost.lutram + choice.cost.srl
+    for need, have, what in ((luts, board.lut, "LUTs"), (choice.cost.dsp, board.dsp, "DSPs")):
+        if need > have:
+            raise Refusal(
+                f"network {network.name}: must fit {board.name}'s {have} {what}, "
+                f"it needs about {need}"
+            )
+    over = _over(choice.placed, board)
     if over:
         raise Refusal(f"network {network.name}: memories must fit {board.name}, they take {over}")
 
 
-def _facts(design: Design, board: Board, placed: Sequence[Placed]) -> dict[str, Any]:
+def _entry(cost: Estimate) -> dict[str, float]:
+    return {key: getattr(cost, key) for key in ("lut", "lutram", "srl", "ff", "bram36", "dsp")}
+
+
+def _facts(choice: Choice, board: Board) -> dict[str, Any]:
     """Return what the manifest says beside the structure."""
+    design, placed = choice.design, choice.placed
     first = design.instances[0].sinks[0]
     return {
         "board": board.name,
@@ -248,12 +226,17 @@ def _facts(design: Design, board: Board, placed: Sequence[Placed]) -> dict[str, 
         "out_lanes": 1,
         "multipliers": design.multipliers,
         "utilization": design.utilization,
+        "bound_cycles": choice.bound,
+        "binding": list(choice.binding),
+        "estimate": _entry(choice.cost),
+        "estimate_by_layer": {layer: _entry(cost) for layer, cost in choice.costs.items()},
         "layers": [
             {
                 "name": conv.name,
                 "pe": fold.pe,
                 "simd": fold.simd,
                 "pixels": fold.pixels,
+                "dsp": fold.dsps,
                 "cycles": fold.cycles(conv),
                 "weight_bits": conv.weight_bits,
                 "acc_bits": conv.output.qtype.bits + (not conv.output.qtype.signed),

@@ -10,7 +10,7 @@ there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
@@ -89,6 +89,8 @@ class Memory:
         What one copy holds, padding apart.
     lut_only : bool
         True where the module has no block RAM form.
+    split : bool
+        Whether few words beyond a power of two have a table of their own (zf_weights).
 
     """
 
@@ -99,6 +101,7 @@ class Memory:
     bits: int
     copies: int = 1
     lut_only: bool = False
+    split: bool = False
 
     def words(self, block: bool) -> int:
         """Return the words of the array itself; a FIFO's output registers hold some of them."""
@@ -147,10 +150,29 @@ def cut(width: int, depth: int) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
-def rom_luts(width: int, depth: int) -> int:
-    """Return the LUTs of a ROM in LUTs, estimated: 64 words a LUT, wide multiplexers up to 256."""
+def halves(width: int, depth: int) -> int:
+    """Return the block RAMs of a memory in RAMB18: what `cut` has, counted."""
+    row = row_depth(depth)
+    native = native_width(row)
+    whole, rest = divmod(width, native)
+    return -(-depth // row) * (2 * whole + (rest > 0) + (rest > native // 2))
+
+
+def rom_luts(width: int, depth: int, split: bool = False) -> int:
+    """Return the LUTs of a ROM in LUTs, estimated.
+
+    A LUT has 64 words and wide multiplexers join four; up to 8 words, few tables are different.
+    """
+    low = 1 << (depth - 1).bit_length() >> 1
+    if split and depth > LUT_BITS and 2 * (depth - low) <= low:
+        rest = depth - low
+        return rom_luts(width, low) + (-(-width // 2) if rest <= 32 else rom_luts(width, rest))
+    if depth <= 8:
+        return min(width, 1 << depth)
+    filled = 1 << max(0, (-(-depth // LUT_BITS) - 1).bit_length())  # a multiplexer joins pairs
     wide = -(-depth // 256)
-    return width * (-(-depth // LUT_BITS) + -(-(wide - 1) // 3))
+    tables = filled if wide == 1 else -(-depth // LUT_BITS)
+    return width * (tables + -(-(wide - 1) // 3))
 
 
 def ram_luts(width: int, depth: int, family: str) -> Estimate:
@@ -179,13 +201,9 @@ class Placed:
         memory = self.memory
         words = memory.words(self.block)
         if self.block:
-            halves = sum(
-                1 if piece.primitive is Primitive.RAMB18 else 2
-                for piece in cut(memory.width, words)
-            )
-            return Estimate(bram36=halves / 2) * memory.copies
+            return Estimate(bram36=halves(memory.width, words) / 2 * memory.copies)
         if memory.kind.rom:
-            return Estimate(lut=rom_luts(memory.width, words)) * memory.copies
+            return Estimate(lut=rom_luts(memory.width, words, memory.split)) * memory.copies
         return ram_luts(memory.width, words, self.family) * memory.copies
 
     def rows(self) -> list[dict[str, int | str]]:
@@ -229,8 +247,12 @@ class Placed:
         return rows
 
 
-def place(memories: Sequence[Memory], board: Board) -> tuple[Placed, ...]:
+def place(
+    memories: Sequence[Memory], board: Board, weights: Mapping[str, bool] | None = None
+) -> tuple[Placed, ...]:
     """Decide between block RAM and LUTs for each memory, in the order given.
+
+    `weights` says for layers whether theirs are in block RAM: the folding counts on it.
 
     A memory goes to LUTs where they are cheap for the block RAM saved; where the board's block RAM
     does not suffice, the next cheapest follow as long as memories leave half of the LUTs, and
@@ -243,11 +265,18 @@ def place(memories: Sequence[Memory], board: Board) -> tuple[Placed, ...]:
         math.inf if memory.lut_only else _luts(lut.estimate) / (2 * block.estimate.bram36)
         for memory, lut, block in zip(memories, luts, blocks, strict=True)
     ]
-    in_block = [
-        not memory.lut_only and cost > LUTS_PER_RAMB18
-        for memory, cost in zip(memories, price, strict=True)
+    fixed = [
+        (weights or {}).get(memory.layer) if memory.kind is Kind.WEIGHTS else None
+        for memory in memories
     ]
-    order = sorted((i for i, m in enumerate(memories) if not m.lut_only), key=price.__getitem__)
+    in_block = [
+        (not memory.lut_only and cost > LUTS_PER_RAMB18) if wish is None else wish
+        for memory, cost, wish in zip(memories, price, fixed, strict=True)
+    ]
+    order = sorted(
+        (i for i, m in enumerate(memories) if not m.lut_only and fixed[i] is None),
+        key=price.__getitem__,
+    )
     total = sum(
         (blocks[i].estimate if b else luts[i].estimate for i, b in enumerate(in_block)), Estimate()
     )

@@ -1,32 +1,151 @@
-"""LUTs that a folding costs, roughly: enough to keep a folding within a board.
+"""Resources of the library's modules, memories apart, by formulas over their parameters.
 
-The figures are fitted to Yosys' `synth_xilinx -family xc7` of single layers (docs/results.md).
+What a module is made of is counted from its structure: adders by their bits, multiplexers by their
+inputs, registers. What is left, control above all, is a constant a module, fitted to Yosys'
+`synth_xilinx -family xc7` by `board/calibrate.py`, which also says how far off this is
+(docs/results.md).
 """
 
 from __future__ import annotations
 
-from .ir import Conv, Fold, Network
+import math
 
-BASE = 160  # sequencing, credits and FIFO of one layer
-LANE = 80  # accumulator and requantizer of one output lane
-SELECT = 2.5  # selection of one bit among the rows, where several taps are read at once
+from .design import Instance
+from .memory import Estimate
+from .passes.sizes import add_levels
 
-
-def product_luts(weight_bits: int, activation_bits: int) -> float:
-    """Return the LUTs of one product and its share of the adder tree."""
-    return 0.8 * weight_bits * activation_bits + 16.5
-
-
-def conv_luts(conv: Conv, fold: Fold, activation_bits: int) -> float:
-    """Return the LUTs of a convolution unit, block RAM and LUT memory apart."""
-    products = fold.multipliers * product_luts(conv.weight_bits, activation_bits)
-    window = SELECT * fold.simd * activation_bits if fold.taps > 1 else 0
-    return BASE + fold.pe * LANE + window + products
+# LUTs and flip-flops of a module's control
+WINDOW = Estimate(lut=88, ff=84)
+CONV = Estimate(lut=24, ff=30)
+REORDER = Estimate(lut=30, ff=30)
+FIFO = Estimate(lut=24, ff=24)
+REQUANTIZER = Estimate(lut=10, ff=12)
 
 
-def network_luts(network: Network, folds: dict[str, Fold]) -> float:
-    """Return the LUTs of all convolution units."""
-    return sum(
-        conv_luts(conv, folds[conv.name], network.tensor(conv.input).qtype.bits)
-        for conv in network.convolutions
-    )
+def conv_logic(parameters: dict[str, int]) -> Estimate:
+    """Return the resources of a zf_conv without its weights, window and output buffer.
+
+    Parameters
+    ----------
+    parameters : dict
+        Those of the module that say how large it is.
+
+    """
+    p = parameters
+    lanes, taps, pixels, pe = p["Lanes"], p["Taps"], p["Pixels"], p["Pe"]
+    simd, codes, acc = taps * lanes, p["ABits"], p["AccBits"]
+    sums = pixels * pe
+    dsp = p.get("DspChannels", 0)
+    lut, ff = WINDOW.lut + CONV.lut, WINDOW.ff + CONV.ff
+    srl = dsps = 0
+
+    # window: a register a code; several taps at once are chosen among the rows
+    ff += pixels * simd * codes
+    if taps > 1:
+        rows = p["Places"] // p["InW"]
+        lut += pixels * simd * codes * math.ceil((2 * rows - 1) / 5) + pixels * taps * rows
+        ff += pixels * taps * rows * 2
+    elif dsp:
+        lut += lanes * min(1, p["Toggle"])
+    chains = p.get("Chains", simd)
+    stages = -(-simd // chains)
+    if taps > 1 and dsp:  # the skew of a word
+        bits = pixels * chains * codes
+        ff += bits * 3 if stages > 2 else bits * (stages - 1)
+        srl += bits * max(0, stages - 3)
+
+    # products and sums
+    if dsp:
+        dsps = simd * sums // (p["DspPixels"] * dsp)
+        for pixel in range(p["DspPixels"]):
+            most = (1 << codes) - 1 if pixel == 0 else 1 << codes - 1
+            bits = (stages * most * ((1 << p["WBits"] - 1) - dsp + 1)).bit_length() + 1
+            tree, wide = _tree(bits, chains, 2)
+            share = sums // p["DspPixels"]
+            lut += share * (tree + min(acc, wide + 1))
+            ff += share * (tree + 2 * acc)
+        ff += 2 * (3 + stages + add_levels(chains, 2))
+        if p.get("RomBlock"):
+            bits = chains * pe * p["WBits"]
+            ff += bits * min(2, stages - 1)
+            srl += bits * max(0, stages - 3)
+        else:
+            ff += (stages + 1) * max(1, (p["Words"] * p["Groups"] - 1).bit_length())
+    else:
+        digits, bits = -(-codes // 2), p["WBits"] + 2
+        table = bits if p["WBits"] <= 4 else 2 * bits
+        tree, wide = _tree(bits, simd, 1)
+        lut += sums * (digits * (simd * table + tree) + min(acc, wide + 3))
+        ff += sums * (digits * (simd * bits + tree) + 2 * acc)
+        if digits > 2:
+            lut += sums * (wide + 6)
+            ff += sums * (wide + 6)
+        ff += simd * pe * p["WBits"]
+
+    # requantizers, and the way to them
+    count = p["Requantizers"]
+    turns = sums // count
+    shift = acc * 3 if p["ShiftBits"] else 0
+    lut += count * (acc + REQUANTIZER.lut + shift + acc * _select(turns))
+    ff += count * (3 * acc + REQUANTIZER.ff) + (count * acc if turns > 1 else 0)
+    ff += pe * p["OutBits"] * (2 if turns > 1 else 1)
+    out = REORDER if pixels > 1 else FIFO
+    return Estimate(lut=round(lut + out.lut), ff=round(ff + out.ff), srl=srl, dsp=dsps)
+
+
+def _tree(bits: int, count: int, leave: int) -> tuple[int, int]:
+    """Return the bits of all adders of a zf_sum, and those of its results."""
+    total = 0
+    while count > leave:
+        bits += 2
+        left = -(-count // 3)
+        total += bits * left
+        count = left
+    return total, bits
+
+
+def _select(count: int) -> float:
+    """Return the LUTs a bit of a multiplexer."""
+    if count == 1:
+        return 0
+    return max(0.5, -(-count // 4) + (count > 8) * -(-count // 32))
+
+
+def logic(instance: Instance, block_weights: bool = False) -> Estimate:
+    """Return the resources of one instance, its memories apart."""
+    p = dict(instance.parameters)
+    widths = [stream.width for stream in (*instance.sources, *instance.sinks)]
+    match instance.module:
+        case "zf_conv":
+            words = instance.operation.weights[0].size // (p["Taps"] * p["Lanes"])
+            return conv_logic(p | {"Words": words, "RomBlock": int(block_weights)})
+        case "zf_width":
+            wide, narrow = max(widths), min(widths)
+            if wide == narrow:
+                return Estimate(lut=wide + 3, ff=2 * wide + 2)
+            return (
+                Estimate(
+                    lut=(wide if widths[0] == wide else 0) + narrow + 8, ff=wide + 3 * narrow + 8
+                )
+                if widths[0] == wide
+                else Estimate(lut=narrow + 10, ff=2 * wide + 2 * narrow + 10)
+            )
+        case "zf_fifo" | "zf_fork":
+            return Estimate(lut=28, ff=24 + widths[-1])
+        case "zf_concat":
+            return Estimate(lut=20 + widths[-1], ff=30 + 2 * widths[-1])
+        case "zf_add":
+            return Estimate(lut=10 + widths[-1], ff=2 * widths[-1])
+        case "zf_rescale":
+            bits = p["InBits"] + 2
+            shift = 3 * bits if p["ShiftBits"] else 0
+            return Estimate(
+                lut=30 + p["Lanes"] * (bits + 10 + shift), ff=40 + p["Lanes"] * 6 * bits
+            )
+        case "zf_max_pool":
+            return Estimate(
+                lut=WINDOW.lut + FIFO.lut + 2 * widths[0], ff=WINDOW.ff + FIFO.ff + 4 * widths[0]
+            )
+        case "zf_sum_pool":
+            return Estimate(lut=40 + 2 * widths[-1], ff=40 + 2 * widths[-1])
+    return Estimate(lut=20 + widths[-1], ff=20 + 2 * widths[-1])

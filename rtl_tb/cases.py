@@ -10,21 +10,26 @@ like that instance alone. Each has its own clock, so the ones that wait cost not
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import simulator
+from . import cells, simulator
 
 
 @dataclass(frozen=True)
 class Case:
-    """Parameters of an instance and the widths of its ports; ``clk_i`` and ``rst_i`` are known."""
+    """Parameters of an instance and the widths of its ports but ``clk_i`` and ``rst_i``.
+
+    Parameters of a packed type are made with `simulator.sized`.
+    """
 
     parameters: Mapping[str, int | str]
     ports: Mapping[str, int]
     reset: bool = True  # whether there is a rst_i
+    clock: bool = True  # whether there is a clk_i
 
 
 class Part:
@@ -52,14 +57,23 @@ class Part:
 
 
 def build(
-    module: str, cases: Mapping[str, Case], public: Mapping[str, Sequence[str]] | None = None
+    module: str,
+    cases: Mapping[str, Case],
+    public: Mapping[str, Sequence[str]] | None = None,
+    always: bool = False,
 ) -> simulator.Built:
-    """Build one simulator of `module` with the parameters of every case; see `simulator.build`."""
+    """Build one simulator of `module` with the parameters of every case; see `simulator.build`.
+
+    Models of primitives come with it where a case says Primitives other than 0, or `always`.
+    """
     top = f"{module}_cases"
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, f"{top}.sv")
         source.write_text(_text(top, module, cases))
-        return simulator.build(top, [*simulator.library(module), source], public=public)
+        sources = [*simulator.library(module), source]
+        if any(case.parameters.get("Primitives", always) for case in cases.values()):
+            sources.append(cells.write(Path(folder), "".join(map(Path.read_text, sources))))
+        return simulator.build(top, sources, public=public)
 
 
 def run(
@@ -84,7 +98,8 @@ def run(
 def _text(top: str, module: str, cases: Mapping[str, Case]) -> str:
     ports, instances = [], []
     for name, case in cases.items():
-        widths = {"clk_i": 1, **({"rst_i": 1} if case.reset else {}), **case.ports}
+        known = {"clk_i": case.clock, "rst_i": case.reset and case.clock}
+        widths = {port: 1 for port, there in known.items() if there} | dict(case.ports)
         for port, width in widths.items():
             direction = "input" if port.endswith("_i") else "output"
             ports.append(f"  {direction} logic [{width}-1:0] {name}_{port}")
@@ -96,7 +111,9 @@ def _text(top: str, module: str, cases: Mapping[str, Case]) -> str:
 
 def _literal(value: int | str) -> str:
     if isinstance(value, str):
-        return f'"{value}"'
+        return value if re.fullmatch(r"\d+'h[0-9a-f]+", value) else f'"{value}"'
     if -(2**31) < value < 2**31:
         return str(value)
+    if value.bit_length() > 63:
+        return simulator.sized(value, value.bit_length())
     return f"{'-' if value < 0 else ''}64'sd{abs(value)}"

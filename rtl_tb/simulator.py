@@ -31,20 +31,21 @@ from .verilate import LOG_LINES, Compiler, SimulationError, Verilator
 __all__ = ["RTL", "Built", "SimulationError", "build", "config", "library", "run", "sized"]
 
 RTL = Path(__file__).parent.parent / "hls" / "rtl"  # the library
+TB = Path(__file__).parent / "sv"  # what benches put around it
 CACHE = "ZYNQFIRE_SIM_CACHE"  # environment variable: folder of built simulators
 _CONFIG = "ZYNQFIRE_BENCH"  # environment variable: what `config` returns inside the simulation
 
 
 def library(top: str) -> list[Path]:
-    """Return the files of a module of the library and of all the modules below it."""
+    """Return the files of a module, of the library or of benches, and of all modules below it."""
     found: dict[str, Path] = {}
     names = [top]
     while names:
         name = names.pop()
-        found[name] = RTL / f"{name}.sv"
+        found[name] = (TB if name.startswith("zf_tb_") else RTL) / f"{name}.sv"
         text = re.sub(r"//.*", "", found[name].read_text())
         below = set(re.findall(r"\bzf_\w+", text)) - found.keys() - set(names)
-        names += [name for name in below if (RTL / f"{name}.sv").is_file()]
+        names += [n for n in below if any((path / f"{n}.sv").is_file() for path in (RTL, TB))]
     return list(found.values())
 
 

@@ -9,6 +9,7 @@ from zynqfire.hls.ir import (
     Add,
     Concat,
     Conv,
+    Fold,
     Input,
     MaxPool,
     Network,
@@ -18,6 +19,18 @@ from zynqfire.hls.ir import (
     SumPool,
     Tensor,
 )
+from zynqfire.hls.passes.folding import layer_cycles, legal
+
+
+def folded(network: Network, interval: int) -> dict[str, Fold]:
+    """Return foldings of few multipliers, made of LUTs, with which layers keep `interval`."""
+    return {
+        conv.name: min(
+            (f for f in legal(conv) if layer_cycles(network, conv, f) <= interval),
+            key=lambda fold: (fold.multipliers, fold.pixels, fold.taps, fold.pe),
+        )
+        for conv in network.convolutions
+    }
 
 
 class Builder:

@@ -1,21 +1,58 @@
-"""How many multipliers each convolution gets: given, for an interval, or all the board holds.
+"""How each convolution is folded: the foldings there are, what each costs, and the best choice.
 
-Each convolution has a front of foldings, none both dearer and slower than another. Without a wish
-the slowest layer is widened step by step along its front while everything fits the board.
+A folding is legal by `Fold`. Which one is best is a matter of the whole network: `solve` chooses
+one for each layer so that the slowest is as fast as the board's LUTs, flip-flops, DSPs and block
+RAMs allow, or so that an interval is kept for the least.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ... import Refusal
-from ..ir import Conv, Fold, Network
-from ..resources import conv_luts
+from ..board import Board
+from ..ir import PIXELS, Conv, Fold, Network, QType, Requantize
+from ..memory import LUTS_PER_RAMB18, Estimate, Memory, Placed
+from ..packing import WIDE_PORTS, packings
+from ..resources import conv_logic
+from . import units
+from .geometry import Window
+from .sizes import sizes
 from .wiring import divisors
 
+KEYS = {"pe", "simd"}, {"pe", "simd", "pixels"}
 
-def from_file(network: Network, wanted: Mapping[str, object]) -> dict[str, Fold]:
-    """Return the foldings of a JSON object, layer -> {"pe", "simd"}; all layers must be there.
+
+@dataclass(frozen=True)
+class Option:
+    """A folding of a layer and what it costs.
+
+    Attributes
+    ----------
+    fold : Fold
+    block : bool
+        Whether its weights are in block RAM.
+    cycles : int
+        A frame's, input and output beats included.
+    cost : Estimate
+        Logic and memories.
+
+    """
+
+    fold: Fold
+    block: bool
+    cycles: int
+    cost: Estimate
+
+
+def from_file(network: Network, wanted: Mapping[str, object]) -> dict[str, tuple[Fold, ...]]:
+    """Return the foldings of a JSON object, layer -> {"pe", "simd", "pixels"}, without packings.
+
+    Where `pixels` is left out, outputs may be traded for pixels: as many multipliers, the same
+    interval.
 
     Raises
     ------
@@ -32,76 +69,54 @@ def from_file(network: Network, wanted: Mapping[str, object]) -> dict[str, Fold]
         if name not in wanted:
             raise Refusal(f"folding: every layer must be there, {name} is missing")
         entry = wanted[name]
-        if not isinstance(entry, Mapping) or not {"pe", "simd"} <= set(entry) <= {
-            "pe",
-            "simd",
-            "pixels",
-        }:
+        if not isinstance(entry, Mapping) or set(entry) not in KEYS:
             raise Refusal(f"folding of {name}: must have the keys pe and simd, not {entry}")
         numbers = [entry["pe"], entry["simd"], entry.get("pixels", 1)]
         if not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in numbers):
             raise Refusal(f"folding of {name}: pe, simd and pixels must be positive, not {entry}")
-        if numbers[2] != 1:
-            raise Refusal(f"folding of {name}: pixels must be 1 for now, not {numbers[2]}")
-        folds[name] = Fold.of(conv, numbers[0], numbers[1])
+        fold = Fold.of(conv, *numbers)
+        folds[name] = (fold,) if "pixels" in entry else _traded(conv, fold)
     return folds
 
 
-def for_interval(network: Network, interval: int) -> dict[str, Fold]:
-    """Return the cheapest foldings with which no layer takes more than `interval` cycles."""
-    if interval < 1:
-        raise Refusal(f"interval must be a positive number of cycles, not {interval}")
-    folds = {}
-    for conv in network.convolutions:
-        front = _front(network, conv)
-        quick = [fold for fold in front if layer_cycles(network, conv, fold) <= interval]
-        if not quick:
-            least = layer_cycles(network, conv, front[-1])
-            raise Refusal(
-                f"layer {conv.name}: interval must be at least {least} cycles, not {interval}"
-            )
-        folds[conv.name] = quick[0]
-    return folds
+def _traded(conv: Conv, fold: Fold) -> tuple[Fold, ...]:
+    """Return `fold` and those with fewer outputs and more pixels, as fast and as large."""
+    options = [
+        replace(fold, pe=fold.pe // pixels, pixels=pixels)
+        for pixels in PIXELS
+        if fold.pe % pixels == 0 and pixels <= fold.words(conv)
+    ]
+    return tuple(option for option in options if option.cycles(conv) == fold.cycles(conv))
 
 
-def widest(
-    network: Network,
-    logic_fits: Callable[[dict[str, Fold]], bool],
-    memory_fits: Callable[[dict[str, Fold]], bool],
-    kept: Mapping[str, Fold] | None = None,
-) -> dict[str, Fold]:
-    """Return the foldings reached by widening the slowest layer while everything fits.
+def options(
+    network: Network, conv: Conv, board: Board, folds: tuple[Fold, ...] | None = None
+) -> list[Option]:
+    """Return the foldings of a layer, or `folds` in all forms, none worse than another in all."""
+    codes = network.tensor(conv.input).qtype
+    layer = _Layer.of(network, conv, codes)
+    narrow = bool(conv.weights.min() > -(1 << (conv.weight_bits - 1)))
+    packs = packings(conv.weight_bits, narrow, codes.bits, WIDE_PORTS[board.family])
+    found = []
+    for fold in folds or legal(conv):
+        for packing in (None, *packs):
+            if packing and (fold.pe % packing.channels or fold.pixels % packing.pixels):
+                continue
+            found += _priced(layer, replace(fold, packing=packing), board)
+    return front(found)
 
-    Layers of `kept` stay as they are; once one of them is the slowest, nothing is widened further.
 
-    Wider layers also want wider, shallower memories, which fill block RAM worse. Placing those
-    takes its time, so that the last step which they allow is found by bisection.
-    """
-    convs = {conv.name: conv for conv in network.convolutions}
-    fronts = {name: _front(network, conv) for name, conv in convs.items()}
-    fronts |= {name: [fold] for name, fold in (kept or {}).items()}
-    level = dict.fromkeys(convs, 0)
-    folds = {name: front[0] for name, front in fronts.items()}
-    steps = [folds]
-    while True:
-        slowest = max(convs, key=lambda name: layer_cycles(network, convs[name], folds[name]))
-        level[slowest] += 1
-        if level[slowest] == len(fronts[slowest]):
-            break
-        folds = folds | {slowest: fronts[slowest][level[slowest]]}
-        if not logic_fits(folds):
-            break
-        steps.append(folds)
-    if memory_fits(steps[-1]):
-        return steps[-1]
-    fits, over = 0, len(steps) - 1
-    while over - fits > 1:
-        middle = (fits + over) // 2
-        if memory_fits(steps[middle]):
-            fits = middle
-        else:
-            over = middle
-    return steps[fits]
+def legal(conv: Conv) -> list[Fold]:
+    """Return every legal folding of a convolution, without packings."""
+    outputs, kh, kw, channels = conv.weights.shape
+    folds = [
+        Fold(pe, taps, lanes, pixels)
+        for taps in sorted({1, kh, kh * kw})
+        for lanes in divisors(channels)
+        for pe in divisors(outputs)
+        for pixels in PIXELS
+    ]
+    return [fold for fold in folds if fold.pixels == 1 or fold.pixels <= fold.words(conv)]
 
 
 def layer_cycles(network: Network, conv: Conv, fold: Fold) -> int:
@@ -110,21 +125,99 @@ def layer_cycles(network: Network, conv: Conv, fold: Fold) -> int:
     return max(fold.cycles(conv), inputs, conv.output.elements // fold.pe)
 
 
-def _front(network: Network, conv: Conv) -> list[Fold]:
-    """Return the foldings of `conv` from the cheapest to the fastest, each faster than the last."""
-    outputs, kh, kw, channels = conv.weights.shape
-    bits = network.tensor(conv.input).qtype.bits
-    options = [
-        Fold(pe, taps, lanes)
-        for taps in sorted({1, kh, kh * kw})
-        for lanes in divisors(channels)
-        for pe in divisors(outputs)
-    ]
-    options.sort(
-        key=lambda f: (conv_luts(conv, f, bits), layer_cycles(network, conv, f), f.taps, f.pe)
+@dataclass(frozen=True)
+class _Layer:
+    """What all foldings of a layer share."""
+
+    network: Network
+    conv: Conv
+    codes: QType
+    out: QType
+    window: Window
+    parameters: dict[str, int]
+
+    @classmethod
+    def of(cls, network: Network, conv: Conv, codes: QType) -> _Layer:
+        reader = network.consumers(conv.output.name)[0]
+        requantize = reader if isinstance(reader, Requantize) else None
+        shifts = units.conv_shifts(conv.output, requantize)
+        half = 1 << max(int(shifts.max()) - 1, 0)
+        window = Window.of(conv, network.tensor(conv.input).shape)
+        out = (requantize or conv).output.qtype
+        return cls(
+            network,
+            conv,
+            codes,
+            out,
+            window,
+            {
+                "ABits": codes.bits,
+                "WBits": conv.weight_bits,
+                "AccBits": units.sum_bits(conv.output.qtype, half),
+                "InW": window.in_w,
+                "OutBits": out.bits,
+                "ShiftBits": int(np.ptp(shifts)).bit_length(),
+            },
+        )
+
+
+def _priced(layer: _Layer, fold: Fold, board: Board) -> list[Option]:
+    """Return a folding with weights in LUTs and in block RAM."""
+    conv = layer.conv
+    size = sizes(conv, fold, layer.codes, layer.window)
+    parameters = layer.parameters | {
+        "Lanes": fold.lanes,
+        "Taps": fold.taps,
+        "Pixels": fold.pixels,
+        "Pe": fold.pe,
+        "Places": size.places,
+        "Requantizers": size.requantizers,
+        "Words": size.words,
+        "Groups": size.groups,
+    }
+    if fold.packing:
+        parameters |= units.dsp_parameters(fold, layer.codes)
+    weights, window, room = units.conv_memories(
+        conv, fold, size, fold.lanes * layer.codes.bits, fold.pe * layer.out.bits
     )
-    front: list[Fold] = []
-    for fold in options:
-        if not front or layer_cycles(network, conv, fold) < layer_cycles(network, conv, front[-1]):
-            front.append(fold)
-    return front
+    bias = units.storage(
+        conv.name,
+        units.Kind.BIAS,
+        size.requantizers * (parameters["AccBits"] + parameters["ShiftBits"]),
+        size.groups * size.turns,
+    )
+    rest = sum((_cheaper(memory, board) for memory in (window, room, bias)), Estimate())
+    widen = fold.lanes * layer.codes.bits  # what brings the input to this many lanes
+    rest += Estimate(lut=widen // 2 + 10, ff=2 * widen + 10)
+    cycles = layer_cycles(layer.network, conv, fold)
+    found = []
+    for block in (False, True):
+        logic = conv_logic(parameters | {"RomBlock": int(block)})
+        cost = logic + rest + Placed(weights, block, board.family).estimate
+        found.append(Option(fold, block, cycles, cost))
+    return found
+
+
+def _cheaper(memory: Memory, board: Board) -> Estimate:
+    """Return what a memory costs where `hls.memory.place` would put it first."""
+    luts = Placed(memory, False, board.family).estimate
+    if memory.lut_only:
+        return luts
+    block = Placed(memory, True, board.family).estimate
+    return luts if luts.lut + luts.lutram <= LUTS_PER_RAMB18 * 2 * block.bram36 else block
+
+
+def measures(cost: Estimate) -> tuple[int, int, int, int, int]:
+    """Return what a board limits: LUTs of all kinds, those as RAM, FFs, DSPs, RAMB18."""
+    memory = cost.lutram + cost.srl
+    return cost.lut + memory, memory, cost.ff, cost.dsp, round(2 * cost.bram36)
+
+
+def front(found: list[Option], cycles: bool = True) -> list[Option]:
+    """Return the options that no other one beats or equals in all resources, and in cycles."""
+    rows = np.array([(o.cycles * cycles, *measures(o.cost)) for o in found]).reshape(-1, 6)
+    kept: list[int] = []
+    for index in np.lexsort(rows.T[::-1]):  # ascending: only those before can be better
+        if not kept or not (rows[kept] <= rows[index]).all(axis=1).any():
+            kept.append(index)
+    return [found[i] for i in kept]

@@ -16,9 +16,7 @@ from numbers import Integral
 
 from ... import Refusal
 from ..ir import Conv, Fold, Network
-from ..resources import conv_luts
-from .folding import layer_cycles
-from .wiring import divisors
+from .folding import layer_cycles, legal
 
 UNASKED = 1
 
@@ -58,22 +56,13 @@ def from_factors(network: Network, factors: Mapping[str, object]) -> dict[str, d
 
 def _nearest(network: Network, conv: Conv, factor: int) -> Fold:
     """Return the folding of `factor`, or of the next one below; of several, fastest, then least."""
-    outputs, kh, kw, channels = conv.weights.shape
-    bits = network.tensor(conv.input).qtype.bits
-    legal = [
-        Fold.of(conv, pe, taps * lanes)
-        for taps in sorted({1, kh, kh * kw})
-        for lanes in divisors(channels)
-        for pe in divisors(outputs)
-    ]
-    found = max(r for r in (f.words(conv) * f.groups(conv) for f in legal) if r <= factor)
+    folds = [fold for fold in legal(conv) if fold.pixels == 1]
+    found = max(r for r in (f.words(conv) * f.groups(conv) for f in folds) if r <= factor)
     if found != factor:
         warnings.warn(
             f"layer {conv.name}: no folding has the ReuseFactor {factor}, the nearest below it, "
             f"{found}, is taken",
             stacklevel=2,
         )
-    options = [f for f in legal if f.words(conv) * f.groups(conv) == found]
-    return min(
-        options, key=lambda f: (layer_cycles(network, conv, f), conv_luts(conv, f, bits), f.pe)
-    )
+    options = [f for f in folds if f.words(conv) * f.groups(conv) == found]
+    return min(options, key=lambda f: (layer_cycles(network, conv, f), f.taps, f.pe))

@@ -25,12 +25,9 @@ from ..ir import (
 from ..memory import LUT_BITS, Kind, Memory
 from ..words import hex_groups, hex_lines
 from .geometry import Window
+from .sizes import CREDITS, FIFO, REQUANTIZE, WINDOW, Sizes, sizes
 
-# Cycles through a convolution unit besides its words and its adder tree: from the last input beat
-# to the first word, and on through each module.
-WINDOW, REQUANTIZE, FIFO = 3, 3, 2
 PIPELINE = 40  # a deep unit's latency, for what drifts past while it fills
-CREDITS = 16  # an output FIFO costs no less when it is shallower
 
 
 def convolution(
@@ -39,25 +36,12 @@ def convolution(
     """Return the zf_conv of `op` and the requantization that follows it."""
     shape, codes = source.tensor.shape, source.tensor.qtype
     window = Window.of(op, shape)
-    words, groups, packing = fold.words(op), fold.groups(op), fold.packing
-    deep = shape[2] // fold.lanes
+    size = sizes(op, fold, codes, window)
     out = sink.tensor.qtype
-    shifts = _shifts(op.output, requantize)
+    shifts = conv_shifts(op.output, requantize)
     halves = _halves(shifts)
-    acc_bits = _sum_bits(op.output.qtype, int(halves.max()))
+    acc_bits = sum_bits(op.output.qtype, int(halves.max()))
     lo, hi = (requantize.lo, requantize.hi) if requantize else (out.lo, out.hi)
-    chains = packing.chains(fold.simd) if packing else fold.simd
-    stages = -(-fold.simd // chains)
-    latency = conv_latency(op, fold, codes.bits)
-
-    parallel = fold.taps > 1
-    # an address that goes down a cascade reads a word's last lanes later
-    places = window.places(fold.pixels, parallel) + (0 if parallel else -(-(stages - 1) // deep))
-    banks = places // window.in_w if parallel else 1
-    columns = window.kernel_w if parallel and fold.taps == math.prod(op.kernel) else 1
-    if not parallel:
-        places = _rounded(places * deep) // deep
-    bank_depth = (window.in_w if parallel else places) * deep
 
     biases = _biases(op, fold, codes, halves, acc_bits)
     shift_bits = int(shifts.max() - shifts.min()).bit_length()
@@ -65,49 +49,24 @@ def convolution(
     fields = [(biases, bias_bits)] if bias_bits else []
     if shift_bits:
         fields.append((np.broadcast_to(shifts - shifts.min(), biases.shape), shift_bits))
-    requantizers = _requantizers(op, fold)
-    turns = fold.pixels * fold.pe // requantizers
-
-    if fold.pixels == 1:
-        room = room_beats = max(CREDITS, -(-latency // words) + 2)
-    else:
-        # a step's room is taken before its first word and free after its last beat
-        beats = fold.pixels * groups
-        room = max(2, -(-(latency + beats + 2) // (words * groups)))
-        room_beats = room * fold.pixels << (groups - 1).bit_length()
+    parameter_words = size.groups * size.turns
 
     stem = f"mem/{sink.name}"
-    memories = [
-        Memory(
-            op.name,
-            Kind.WEIGHTS,
-            width=fold.weights * op.weight_bits,
-            depth=words * groups,
-            bits=op.weights.size * op.weight_bits,
-        ),
-        Memory(
-            op.name,
-            Kind.WINDOW,
-            width=source.width,
-            depth=bank_depth,
-            bits=source.width * bank_depth,
-            copies=banks * columns * fold.pixels,
-        ),
-        _storage(op.name, Kind.FIFO, sink.width, room_beats),
-    ]
+    weights, window_memory, room = conv_memories(op, fold, size, source.width, sink.width)
+    memories = [weights, window_memory, room]
     if fields:
-        width = requantizers * (bias_bits + shift_bits)
-        memories.append(_storage(op.name, Kind.BIAS, width, groups * turns))
+        width = size.requantizers * (bias_bits + shift_bits)
+        memories.append(storage(op.name, Kind.BIAS, width, parameter_words))
 
     def files() -> dict[str, str]:
         contents = {f"{stem}.weights.mem": hex_lines(weight_words(op, fold), op.weight_bits)}
         if fields:
             # group by group, its pixels one after the other
             order = [
-                (values.reshape(fold.pixels, groups, fold.pe).swapaxes(0, 1).ravel(), bits)
+                (values.reshape(fold.pixels, size.groups, fold.pe).swapaxes(0, 1).ravel(), bits)
                 for values, bits in fields
             ]
-            contents[f"{stem}.bias.mem"] = hex_groups(order, groups * turns, requantizers)
+            contents[f"{stem}.bias.mem"] = hex_groups(order, parameter_words, size.requantizers)
         return contents
 
     return Instance(
@@ -124,13 +83,13 @@ def convolution(
             **window.parameters(),
             "Taps": fold.taps,
             "Pixels": fold.pixels,
-            "Places": places,
+            "Places": size.places,
             "Pe": fold.pe,
-            "Groups": groups,
+            "Groups": size.groups,
         }
-        | (_dsp_parameters(fold, codes) if packing else {})
+        | (dsp_parameters(fold, codes) if fold.packing else {})
         | {
-            "Requantizers": requantizers,
+            "Requantizers": size.requantizers,
             "BiasBits": bias_bits,
             "ShiftMin": int(shifts.min()),
             "ShiftMax": int(shifts.max()),
@@ -138,11 +97,11 @@ def convolution(
             "OutBits": out.bits,
             "Lo": lo,
             "Hi": hi,
-            "Room": room,
+            "Room": size.room,
             "WeightFile": f"{stem}.weights.mem",
         }
         | ({"BiasFile": f"{stem}.bias.mem"} if fields else {})
-        | ({"RestInit": rest_init(op, fold)} if packing and rest_words(words * groups) else {}),
+        | ({"RestInit": rest_init(op, fold)} if fold.packing and rest_words(weights.depth) else {}),
         sources=(source,),
         sinks=(sink,),
         memories=tuple(memories),
@@ -150,23 +109,34 @@ def convolution(
         files=files,
         operation=op,
         cycles=fold.cycles(op),
-        latency=latency,
+        latency=size.latency,
     )
 
 
-def conv_latency(op: Conv, fold: Fold, code_bits: int) -> int:
-    """Return a zf_conv's cycles from the last input beat of a step to the first output beat."""
-    words, requantizers = fold.words(op), _requantizers(op, fold)
-    if fold.packing:
-        chains = fold.packing.chains(fold.simd)
-        product = 4 + fold.packing.stages(fold.simd) + _add_levels(chains, 2)
-    else:
-        product = 2 + _add_levels(fold.simd, 1) + (code_bits > 4)
-    turns = fold.pixels * fold.pe // requantizers
-    requantize = REQUANTIZE if turns == 1 else REQUANTIZE + turns + (requantizers < fold.pe)
-    # the pixels of a step leave one after the other, when all its groups are there
-    before = words * (fold.groups(op) if fold.pixels > 1 else 1) - 1
-    return WINDOW + (fold.taps > 1) + before + product + requantize + FIFO
+def conv_memories(
+    op: Conv, fold: Fold, size: Sizes, in_width: int, out_width: int
+) -> tuple[Memory, Memory, Memory]:
+    """Return a convolution unit's weights, window and output buffer; widths are those of beats."""
+    depth = size.words * size.groups
+    return (
+        Memory(
+            op.name,
+            Kind.WEIGHTS,
+            width=fold.weights * op.weight_bits,
+            depth=depth,
+            bits=op.weights.size * op.weight_bits,
+            split=fold.packing is not None,
+        ),
+        Memory(
+            op.name,
+            Kind.WINDOW,
+            width=in_width,
+            depth=size.bank_depth,
+            bits=in_width * size.bank_depth,
+            copies=size.banks * size.copies,
+        ),
+        storage(op.name, Kind.FIFO, out_width, size.room_words),
+    )
 
 
 def weight_words(op: Conv, fold: Fold) -> np.ndarray:
@@ -193,7 +163,8 @@ def rest_init(op: Conv, fold: Fold) -> int:
     return int.from_bytes(np.packbits(tables.ravel(), bitorder="little").tobytes(), "little")
 
 
-def _dsp_parameters(fold: Fold, codes: QType) -> dict[str, int]:
+def dsp_parameters(fold: Fold, codes: QType) -> dict[str, int]:
+    """Return the parameters of zf_conv that say how products share DSPs."""
     packing = fold.packing
     toggled = [packing.offset(p, codes.signed, codes.bits) != 0 for p in range(fold.pixels)]
     return {
@@ -221,27 +192,9 @@ def _biases(op: Conv, fold: Fold, codes: QType, halves: np.ndarray, acc_bits: in
     return (biases + half) % (2 * half) - half
 
 
-def _requantizers(op: Conv, fold: Fold) -> int:
-    """Return the fewest requantizers through which a product's sums go before the next is there."""
-    words = fold.words(op)
-    return next(
-        n
-        for n in range(1, fold.pe + 1)
-        if fold.pe % n == 0 and (fold.pixels * fold.pe // n <= max(words, 1))
-    )
-
-
-def _add_levels(count: int, leave: int) -> int:
-    """Return the levels of ternary adders that leave at most `leave` operands."""
-    levels = 0
-    while count > leave:
-        count, levels = -(-count // 3), levels + 1
-    return levels
-
-
 def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
     """Return the zf_rescale of a requantization that follows no convolution."""
-    shifts = _shifts(source.tensor, op)
+    shifts = conv_shifts(source.tensor, op)
     groups = source.beats_per_pixel
     shift_bits = int(shifts.max() - shifts.min()).bit_length()
     file = f"mem/{sink.name}.shift.mem"
@@ -270,7 +223,7 @@ def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
         | ({"InitFile": file} if shift_bits else {}),
         sources=(source,),
         sinks=(sink,),
-        memories=(_storage(op.name, Kind.FIFO, sink.width, CREDITS),),
+        memories=(storage(op.name, Kind.FIFO, sink.width, CREDITS),),
         files=lambda: {file: hex_groups(lanes, groups, source.lanes)} if shift_bits else {},
         operation=op,
         cycles=source.beats,
@@ -345,7 +298,7 @@ def max_pool(op: MaxPool, source: Stream, sink: Stream) -> Instance:
             Memory(
                 op.name, Kind.WINDOW, width=source.width, depth=depth, bits=source.width * depth
             ),
-            _storage(op.name, Kind.FIFO, sink.width, fifo_depth),
+            storage(op.name, Kind.FIFO, sink.width, fifo_depth),
         ),
         memory_parameters=("RamBlock",),
         operation=op,
@@ -372,7 +325,7 @@ def sum_pool(op: SumPool, source: Stream, sink: Stream) -> Instance:
         },
         sources=(source,),
         sinks=(sink,),
-        memories=(_storage(op.name, Kind.FIFO, sink.width, source.beats_per_pixel),),
+        memories=(storage(op.name, Kind.FIFO, sink.width, source.beats_per_pixel),),
         operation=op,
         cycles=source.beats,
     )
@@ -467,17 +420,12 @@ def output_bits(op: Output) -> int:
     return 32 if qtype.bits + (not qtype.signed) <= 32 else 64
 
 
-def _rounded(depth: int) -> int:
-    """Return the next power of two where LUT RAM costs the same: addresses wrap for nothing."""
-    return 1 << (depth - 1).bit_length() if depth <= LUT_BITS else depth
-
-
-def _storage(layer: str, kind: Kind, width: int, depth: int) -> Memory:
+def storage(layer: str, kind: Kind, width: int, depth: int) -> Memory:
     """Return a small memory that its module keeps in LUTs."""
     return Memory(layer, kind, width=width, depth=depth, bits=width * depth, lut_only=True)
 
 
-def _shifts(tensor: Tensor, requantize: Requantize | None) -> np.ndarray:
+def conv_shifts(tensor: Tensor, requantize: Requantize | None) -> np.ndarray:
     """Return each channel's right shift, (channels,); none where accumulators leave as they are."""
     channels = tensor.shape[2]
     if requantize is None:
@@ -491,7 +439,7 @@ def _halves(shifts: np.ndarray) -> np.ndarray:
     return np.where(shifts > 0, 1 << np.maximum(shifts - 1, 0), 0)
 
 
-def _sum_bits(qtype: QType, half: int) -> int:
+def sum_bits(qtype: QType, half: int) -> int:
     """Return the bits of a signed number for every code and every code plus `half`."""
     return QType.holding(min(qtype.lo, -1), qtype.hi + half, 0).bits
 

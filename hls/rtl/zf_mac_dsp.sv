@@ -19,7 +19,7 @@
 // Primitives: 0 behaviour, the same arithmetic in loops that simulate fast; 1 DSP48E1; 2 DSP48E2.
 // Latency: 4 + Stages + Adds cycles from stage 0 of a product's last word, Adds the levels of
 // ternary adders that leave two of Chains; m_fetch_o is 2 cycles ahead. m_data_o stays until the
-// next product. Throughput: a word a cycle, no stall.
+// next product. Throughput: a word a cycle; gaps only between products, no stall.
 
 module zf_mac_dsp #(
     parameter int Pe          = 2,
@@ -74,7 +74,7 @@ module zf_mac_dsp #(
   localparam bit WeightsWide = WeightAt > CodeAt;
   localparam int CodeTop = (DspPixels == 2) ? CodeAt + ABits : ABits + 1;  // as a signed number
   localparam int WeightTop = (DspChannels == 2) ? WeightAt + WBits : WBits;
-  localparam int WidePort = (Primitives == 2) ? 27 : 25;
+  localparam int WidePort = (Primitives == 1) ? 25 : 27;
   localparam int Top = ((DspChannels == 2) ? WeightAt : 0)
       + ((DspPixels == 2) ? CodeAt + Bits1 : Bits0);
   initial begin

@@ -13,7 +13,8 @@
 // ternary adders of the 7 series.
 // Latency: 2 + Adds cycles from a product's last word, Adds the levels of ternary adders that
 // leave one of Simd, and one more for codes of more than four bits; m_fetch_o is 2 cycles ahead.
-// m_data_o stays until the next product. Throughput: a word a cycle, no stall.
+// m_data_o stays until the next product. Throughput: a word a cycle; gaps only between products, no
+// stall.
 
 module zf_mac_lut #(
     parameter int Pe         = 2,

@@ -10,7 +10,7 @@
 // DspChannels = 0: products of LUTs (zf_mac_lut), exact sums. Else DSPs (zf_mac_dsp): codes come
 // skewed and stand as it says, weights share DSPs as it says.
 //
-// A word's stage 0 must come two cycles after its fetch_i.
+// A word's stage 0 must come two cycles after its fetch_i, a product's words without a gap.
 // Latency: that of zf_mac_lut or zf_mac_dsp; m_fetch_o is 2 cycles ahead. Throughput: a word a
 // cycle, no stall: the results' reader must take them before the next (zf_conv's credit).
 

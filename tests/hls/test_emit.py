@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_networks import Builder, random_network
+from random_networks import Builder, folded, random_network
 
 from zynqfire import Refusal
 from zynqfire.board.catalog import load
@@ -14,7 +14,6 @@ from zynqfire.hls import compile as hls_compile
 from zynqfire.hls import emit, manifest
 from zynqfire.hls.ir import Fold, QType, Requantize, Tensor, fold_weights
 from zynqfire.hls.ir_text import loads
-from zynqfire.hls.passes.folding import for_interval
 from zynqfire.hls.passes.wiring import wire
 from zynqfire.hls.words import hex_groups, hex_lines
 
@@ -135,7 +134,7 @@ def test_literals_beyond_32_bits_carry_their_size():
 @pytest.mark.parametrize(("family", "form"), [("xc7", 1), ("xcup", 2)])
 def test_convolutions_take_the_primitives_of_the_family_in_synthesis_alone(family, form):
     network = random_network(4)
-    design = wire(network, for_interval(network, 2000))
+    design = wire(network, folded(network, 2000))
     text = emit.top(design, {i.name: i.parameters for i in design.instances}, family)
     synthesis, _, simulation = text.partition("`else")
     assert f"`ifdef SYNTHESIS\n    parameter int Primitives = {form}\n" in synthesis

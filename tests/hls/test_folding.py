@@ -1,22 +1,24 @@
-"""Foldings: given by hand, for an interval, and as wide as a limit allows."""
+"""Foldings: given by hand, what each costs, and the solver against trying everything."""
 
+import itertools
 import json
 
+import numpy as np
 import pytest
 from random_networks import Builder, fire
 
 from zynqfire import Refusal
+from zynqfire.board.catalog import load
+from zynqfire.hls.choose import choose
 from zynqfire.hls.ir import Fold, QType
-from zynqfire.hls.passes import folding
-from zynqfire.hls.resources import network_luts
+from zynqfire.hls.memory import Estimate
+from zynqfire.hls.passes import folding, solve
 
 
 @pytest.fixture(scope="module")
 def network():
     """Return a fire module between two convolutions."""
-    import numpy as np
-
-    build = Builder(np.random.default_rng(0), (8, 8, 4), QType(8, False, 8))
+    build = Builder(np.random.default_rng(0), (8, 8, 4), QType(4, False, 8))
     tensor = build.operations[0].output
     tensor = build.convolution("conv1", tensor, 8, (3, 3), (1, 1), (1,) * 4)
     tensor = build.requantize("conv1", tensor)
@@ -30,10 +32,20 @@ def wanted(network, **changes):
     return folds | changes
 
 
-def test_folding_file_is_taken_as_it_stands(network):
+def test_folding_file_with_pixels_is_taken_as_it_stands(network):
     folds = folding.from_file(network, wanted(network, conv1={"pe": 4, "simd": 12, "pixels": 1}))
-    assert folds["conv1"] == Fold(4, 3, 4)
-    assert folds["conv10"] == Fold(1, 1, 1)
+    assert folds["conv1"] == (Fold(4, 3, 4),)
+    assert folds["conv10"] == (Fold(1, 1, 1),)
+
+
+def test_outputs_may_be_traded_for_pixels_where_none_are_given(network):
+    folds = folding.from_file(network, wanted(network, conv1={"pe": 4, "simd": 4}))["conv1"]
+    assert set(folds) == {Fold(4, 1, 4), Fold(2, 1, 4, 2), Fold(1, 1, 4, 4)}
+    (conv1, *_) = network.convolutions
+    assert {(f.multipliers, f.cycles(conv1)) for f in folds} == {(16, 8 * 8 * 9 * 2)}
+    # a product of three words leaves no time for four pixels
+    folds = folding.from_file(network, wanted(network, conv1={"pe": 4, "simd": 12}))["conv1"]
+    assert set(folds) == {Fold(4, 3, 4), Fold(2, 3, 4, 2)}
 
 
 @pytest.mark.parametrize(
@@ -46,7 +58,14 @@ def test_folding_file_is_taken_as_it_stands(network):
         ({"pe": 1}, "folding of conv1: must have the keys pe and simd"),
         ({"pe": 1, "simd": 1, "depth": 2}, "folding of conv1: must have the keys pe and simd"),
         ([1, 1], "folding of conv1: must have the keys pe and simd"),
-        ({"pe": 1, "simd": 1, "pixels": 2}, "folding of conv1: pixels must be 1 for now, not 2"),
+        (
+            {"pe": 1, "simd": 12, "pixels": 4},
+            "layer conv1: pixels must be 1 or 2 where a product has 3 words, not 4",
+        ),
+        (
+            {"pe": 1, "simd": 1, "pixels": 3},
+            "layer conv1: pixels must be 1 or 2 or 4 where a product has 36 words, not 3",
+        ),
     ],
 )
 def test_folding_that_cannot_be_is_refused(network, entry, text):
@@ -63,49 +82,112 @@ def test_folding_must_name_every_layer_and_no_other(network):
         folding.from_file(network, wanted(network, conv2={"pe": 1, "simd": 1}))
 
 
-@pytest.mark.parametrize("interval", [400, 1024, 5000, 10**6])
-def test_interval_is_kept_by_the_cheapest_foldings(network, interval):
-    folds = folding.for_interval(network, interval)
-    for conv in network.convolutions:
-        fold = folds[conv.name]
-        assert folding.layer_cycles(network, conv, fold) <= interval
-        cheaper = [f for f in folding._front(network, conv) if f.multipliers < fold.multipliers]
-        assert all(folding.layer_cycles(network, conv, f) > interval for f in cheaper)
-
-
-def test_interval_too_short_is_refused_with_the_least(network):
-    with pytest.raises(Refusal, match=r"layer conv1: interval must be at least 64 cycles, not 63"):
-        folding.for_interval(network, 63)
-    with pytest.raises(Refusal, match="interval must be a positive number of cycles, not 0"):
-        folding.for_interval(network, 0)
-
-
-def test_widest_folding_stays_within_both_limits(network):
-    def slowest(folds):
-        return max(
-            folding.layer_cycles(network, conv, folds[conv.name]) for conv in network.convolutions
-        )
-
-    def never(folds):
-        return False
-
-    def within(limit):
-        return lambda folds: network_luts(network, folds) <= limit
-
-    narrow = folding.widest(network, within(2000), lambda folds: True)
-    wide = folding.widest(network, within(4000), lambda folds: True)
-    assert network_luts(network, wide) <= 4000
-    assert slowest(wide) < slowest(narrow)
-    memory = folding.widest(
-        network, within(4000), lambda folds: sum(f.multipliers for f in folds.values()) <= 20
-    )
-    assert sum(fold.multipliers for fold in memory.values()) <= 20
-    assert slowest(wide) < slowest(memory)
-    assert all(f.multipliers == 1 for f in folding.widest(network, within(0), never).values())
-
-
 def test_layers_json_is_a_folding_file(network):
     """What compile prints of its layers can be given back, key for key."""
     layers = [{"name": c.name, "pe": 2, "simd": 2, "pixels": 1} for c in network.convolutions]
     text = json.dumps({layer.pop("name"): layer for layer in layers})
-    assert set(folding.from_file(network, json.loads(text)).values()) == {Fold(2, 1, 2)}
+    assert set(folding.from_file(network, json.loads(text)).values()) == {(Fold(2, 1, 2),)}
+
+
+def test_no_option_is_worse_than_another_in_everything(network):
+    """And DSPs, LUT products, several pixels and both homes of weights are among them."""
+    found = folding.options(network, network.convolutions[0], load("pynq-z2"))
+    rows = np.array([(o.cycles, *folding.measures(o.cost)) for o in found])
+    for row in rows:
+        worse = (rows <= row).all(axis=1) & (rows < row).any(axis=1)
+        assert not worse.any()
+    assert {bool(o.fold.packing) for o in found} == {False, True}
+    assert {o.fold.pixels for o in found} >= {1, 2}
+
+
+def few(network, board, count=5):
+    """Return at most `count` options a layer, spread from the fastest to the cheapest."""
+    choices = {}
+    for conv in network.convolutions:
+        found = sorted(folding.options(network, conv, board), key=lambda o: o.cycles)
+        picked = np.linspace(0, len(found) - 1, count).round().astype(int)
+        choices[conv.name] = [found[i] for i in dict.fromkeys(picked.tolist())]
+    return choices
+
+
+@pytest.mark.parametrize("share", [0.15, 0.3, 0.6])
+def test_solver_equals_trying_everything(network, share):
+    """The fastest interval, its bound, and the resources that bind, on boards of all sizes."""
+    board = load("pynq-z2")
+    choices = few(network, board)
+    everything = list(itertools.product(*choices.values()))
+    costs = np.array([[folding.measures(o.cost) for o in each] for each in everything]).sum(axis=1)
+    cycles = np.array([max(o.cycles for o in each) for each in everything])
+    low, high = costs.min(axis=0), costs.max(axis=0)
+    most = [int(a + share * (b - a)) for a, b in zip(low, high, strict=True)]
+    fits = (costs <= most).all(axis=1)
+    assert fits.any()
+    found = solve.fastest(choices, most, Estimate(), 1)
+    assert (found.interval, found.bound) == (cycles[fits].min(), cycles[fits].min())
+    chosen = [folding.measures(o.cost) for o in found.options.values()]
+    assert (np.sum(chosen, axis=0) <= most).all()
+
+    binding = solve.binding(choices, most, Estimate(), 1, found.interval)
+    freed = []
+    for number, name in enumerate(solve.RESOURCES):
+        others = [i for i in range(len(most)) if i != number]
+        without = (costs[:, others] <= np.array(most)[others]).all(axis=1)
+        if cycles[without].min() < found.interval:
+            freed.append(name)
+    if found.interval > cycles.min():
+        assert binding == (freed or ["several resources together"])
+    else:
+        assert binding == ["the network"]
+
+    cheap = solve.cheapest(choices, most, Estimate(), found.interval)
+    parts = (costs / np.maximum(1, most))[fits & (cycles <= found.interval)]
+    best = (4 * parts.max(axis=1) + parts.sum(axis=1)).min()
+    mine = np.sum([folding.measures(o.cost) for o in cheap.options.values()], axis=0)
+    mine = mine / np.maximum(1, most)
+    assert 4 * mine.max() + mine.sum() <= best * 1.01
+
+
+def test_nothing_fits_a_board_without_luts(network):
+    choices = few(network, load("pynq-z2"))
+    assert solve.fastest(choices, [0] * 5, Estimate(), 1) is None
+    assert solve.cheapest(choices, [0] * 5, Estimate(), None) is None
+    assert solve.cheapest(choices, [0] * 5, Estimate(), None, bounded=False).options
+
+
+@pytest.mark.parametrize("interval", [400, 1024, 5000, 10**6])
+def test_interval_is_kept_with_less_where_it_is_longer(network, interval):
+    board = load("pynq-z2")
+    choice = choose(network, board, {}, interval, True, lambda text: None)
+    assert choice.design.interval <= interval
+    more = choose(network, board, {}, 4 * interval, True, lambda text: None)
+    assert more.design.multipliers <= choice.design.multipliers
+
+
+def test_interval_too_short_is_refused_with_the_least(network):
+    def at(interval, board="pynq-z2"):
+        choose(network, load(board), {}, interval, True, lambda text: None)
+
+    with pytest.raises(Refusal, match=r"layer conv1: interval must be at least 64 cycles, not 63"):
+        at(63)
+    with pytest.raises(Refusal, match="interval must be a positive number of cycles, not 0"):
+        at(0)
+
+
+def test_interval_for_which_the_board_is_too_small_is_refused_with_the_bound(network):
+    from dataclasses import replace
+
+    small = replace(load("pynq-z2"), name="small", lut=4000, dsp=8)
+    bound = choose(network, small, {}, None, True, lambda text: None).bound
+    with pytest.raises(Refusal, match=rf"must be at least {bound} cycles on small, not 64"):
+        choose(network, small, {}, 64, True, lambda text: None)
+
+
+def test_given_layers_stay_and_the_others_keep_up(network):
+    given = {"conv1": (Fold(1, 1, 1),)}
+    choice = choose(network, load("pynq-z2"), given, None, True, lambda text: None)
+    assert choice.design.folds["conv1"].multipliers == 1
+    assert choice.design.interval == 64 * 36 * 8
+    assert all(
+        f.cycles(c) <= 64 * 36 * 8
+        for c, f in zip(network.convolutions, choice.design.folds.values(), strict=True)
+    )

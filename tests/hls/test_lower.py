@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 from qonnx_nets import Net, codes, fire_net, pixels
+from random_networks import folded
 
 from zynqfire import Refusal
 from zynqfire.hls import executors, interpret, narrow, prepare
@@ -13,7 +14,6 @@ from zynqfire.hls.backend import ensure_registered
 from zynqfire.hls.ir import Concat, Conv, QType, Requantize, SumPool
 from zynqfire.hls.ir_text import dumps, loads
 from zynqfire.hls.lower import from_onnx, lower
-from zynqfire.hls.passes.folding import for_interval
 from zynqfire.hls.passes.wiring import wire
 
 
@@ -285,7 +285,7 @@ def test_a_map_joined_with_itself(rng, tmp_path):
     x = net.quant(net.conv(net.last, codes(rng, 4, 3, (3, 3))), 3, 4, True)
     net.add(net.quant(net.add(x, x), 2, 4, True), x)
     network = from_onnx(net.model())
-    design = wire(network, for_interval(network, 200))
+    design = wire(network, folded(network, 200))
     written = [stream.name for i in design.instances for stream in i.sinks]
     read = [stream.name for i in design.instances for stream in i.sources]
     assert sorted(written) == sorted(read)

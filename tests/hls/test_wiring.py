@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from random_networks import Builder, bypassed, fire, random_network
+from random_networks import Builder, bypassed, fire, folded, random_network
 
 from zynqfire import Refusal
 from zynqfire.hls.design import Stream
 from zynqfire.hls.ir import Concat, Fold, QType, Requantize, Tensor
 from zynqfire.hls.passes import units
-from zynqfire.hls.passes.folding import for_interval
 from zynqfire.hls.passes.skew import Lag, branch_lags
 from zynqfire.hls.passes.wiring import identifier, wire
 
@@ -16,7 +15,7 @@ from zynqfire.hls.passes.wiring import identifier, wire
 @pytest.mark.parametrize("seed", range(12))
 def test_streams_have_one_writer_and_one_reader(seed):
     network = random_network(seed)
-    design = wire(network, for_interval(network, 1500))
+    design = wire(network, folded(network, 1500))
     written = [stream.name for i in design.instances for stream in i.sinks]
     read = [stream.name for i in design.instances for stream in i.sources]
     assert sorted(written) == sorted(read)
@@ -87,7 +86,7 @@ def test_layers_whose_identifiers_are_equal_keep_apart():
         tensor = build.convolution(name, tensor, 4, (1, 1), (1, 1), (0,) * 4)
         tensor = tensor if name == "last" else build.requantize(name, tensor)
     network = build.output(tensor)
-    design = wire(network, for_interval(network, 1000))
+    design = wire(network, folded(network, 1000))
     for names in (
         [instance.name.lower() for instance in design.instances],
         [stream.name.lower() for stream in design.streams] + ["s_axis", "m_axis"],
@@ -118,7 +117,7 @@ def test_two_quantizers_of_one_accumulator_stand_behind_a_fork():
     """Only a sole reader is part of the convolution's unit; else its accumulators leave as is."""
     network = two_requantizes_of_one_accumulator()
     assert any(network.tensor("c_acc").align)
-    design = wire(network, for_interval(network, 1000))
+    design = wire(network, folded(network, 1000))
     (first,) = (i for i in design.instances if i.layer == "c" and i.module == "zf_conv")
     keys = ("ShiftMin", "ShiftMax", "ShiftBits")
     assert [first.parameters[key] for key in keys] == [0, 0, 0]

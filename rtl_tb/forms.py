@@ -1,0 +1,37 @@
+"""The comparison of a unit's forms that `zf_tb_mac_dsp` and `zf_tb_mac_lut` make by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, RisingEdge, Timer
+
+from . import cases, simulator
+from .cases import Case, Part
+
+PORTS = {"done_o": 1, "products_o": 32, "differ_o": 32, "wrong_o": 32}
+
+
+def run(module: str, some: Mapping[str, Case], bench: str) -> None:
+    """Build a comparison of every case and run `same` of the module `bench`."""
+    parameters = {name: case.parameters for name, case in some.items()}
+    built = cases.build(module, some)
+    simulator.run(built, bench, testcase="same", config={"cases": parameters})
+
+
+async def check(dut) -> None:
+    """Both forms give the plain sums, on the same cycles."""
+    await Timer(1, "ns")  # elaboration checks come first
+    for name, parameters in simulator.config()["cases"].items():
+        part = Part(dut, name)
+        clock = Clock(part.clk_i, 4, "ns")
+        clock.start()
+        part.drive(rst_i=1)
+        await ClockCycles(part.clk_i, 80)  # as long as any line of registers
+        part.drive(rst_i=0)
+        await RisingEdge(part.done_o)
+        clock.stop()
+        products, differ, wrong = part.read("products_o", "differ_o", "wrong_o")
+        assert products >= parameters["Cycles"] // parameters["Words"] * 5 // 8, name
+        assert (differ, wrong) == (0, 0), name
