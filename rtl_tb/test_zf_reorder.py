@@ -66,9 +66,10 @@ SETUPS = {
     "four_one_group": Setup(4, 1, 6, 5),
     "four_block": Setup(4, 3, 7, 2, 1),
     "many": Setup(2, 2, 9, 7),
+    "three": Setup(3, 2, 7, 2),
 }
 CASES = {name: setup.case() for name, setup in SETUPS.items()}
-QUICK = ("two_odd", "four_one_group", "two_block")
+QUICK = ("two_odd", "four_one_group", "two_block", "three")
 WAITS = (  # of who begins steps, of the words that come, of those that leave
     ("never", "never", "never"),
     ("never", "never", "heavy"),
