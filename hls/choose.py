@@ -18,7 +18,7 @@ from .memory import Estimate, Placed, place, total
 from .passes import solve
 from .passes.folding import Option, options
 from .passes.wiring import wire
-from .resources import design_logic
+from .resources import logic
 
 ROUNDS = 5  # of solver and wiring
 
@@ -32,8 +32,8 @@ class Choice:
     design : Design
     placed : tuple of Placed
         Its memories, in the order of `design.memories`.
-    cost : Estimate
-        Logic and memories.
+    costs : mapping
+        Layer to its logic and memories.
     bound : int
         No folding that fits is faster, as far as the layers go; 0 where nothing was searched.
     binding : list of str
@@ -43,9 +43,14 @@ class Choice:
 
     design: Design
     placed: tuple[Placed, ...]
-    cost: Estimate
+    costs: Mapping[str, Estimate]
     bound: int = 0
     binding: Sequence[str] = ()
+
+    @property
+    def cost(self) -> Estimate:
+        """The whole design's."""
+        return sum(self.costs.values(), Estimate())
 
 
 def choose(
@@ -108,7 +113,7 @@ def choose(
         others = rest
     if bound:
         binding = solve.binding(choices, most, others, floor, choice.design.interval)
-    return Choice(choice.design, choice.placed, choice.cost, bound, binding)
+    return Choice(choice.design, choice.placed, choice.costs, bound, binding)
 
 
 def stream_floor(network: Network) -> int:
@@ -143,15 +148,15 @@ def _wired(network: Network, board: Board, chosen: Mapping[str, Option]) -> tupl
     design = wire(network, {name: option.fold for name, option in chosen.items()})
     blocks = {name: option.block for name, option in chosen.items()}
     placed = place(design.memories, board, blocks)
-    in_block = _weights_in_block(design, placed)
-    cost = design_logic(design, in_block) + total(placed)
-    convs = sum((option.cost for option in chosen.values()), Estimate())
-    return Choice(design, placed, cost), cost + convs * -1
-
-
-def _weights_in_block(design: Design, placed: Sequence[Placed]) -> list[bool]:
+    costs = dict.fromkeys((instance.layer for instance in design.instances), Estimate())
     places = iter(placed)
-    return [any([next(places).block for _ in i.memories][:1]) for i in design.instances]
+    for instance in design.instances:
+        memories = [next(places) for _ in instance.memories]
+        in_block = bool(memories) and memories[0].block  # a convolution's weights come first
+        costs[instance.layer] += logic(instance, in_block) + total(memories)
+    choice = Choice(design, placed, costs)
+    convs = sum((option.cost for option in chosen.values()), Estimate())
+    return choice, choice.cost + convs * -1
 
 
 def _fits(cost: Estimate, most: Sequence[int]) -> bool:

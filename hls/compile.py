@@ -19,7 +19,7 @@ from .board import Board
 from .choose import Choice, choose
 from .design import Design
 from .ir import Fold, Network
-from .memory import Placed, total
+from .memory import Estimate, Placed, total
 from .passes.folding import from_file
 
 
@@ -206,6 +206,10 @@ def _check(network: Network, choice: Choice, board: Board) -> None:
         raise Refusal(f"network {network.name}: memories must fit {board.name}, they take {over}")
 
 
+def _entry(cost: Estimate) -> dict[str, float]:
+    return {key: getattr(cost, key) for key in ("lut", "lutram", "srl", "ff", "bram36", "dsp")}
+
+
 def _facts(choice: Choice, board: Board) -> dict[str, Any]:
     """Return what the manifest says beside the structure."""
     design, placed = choice.design, choice.placed
@@ -224,10 +228,8 @@ def _facts(choice: Choice, board: Board) -> dict[str, Any]:
         "utilization": design.utilization,
         "bound_cycles": choice.bound,
         "binding": list(choice.binding),
-        "estimate": {
-            key: getattr(choice.cost, key)
-            for key in ("lut", "lutram", "srl", "ff", "bram36", "dsp")
-        },
+        "estimate": _entry(choice.cost),
+        "estimate_by_layer": {layer: _entry(cost) for layer, cost in choice.costs.items()},
         "layers": [
             {
                 "name": conv.name,

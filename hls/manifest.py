@@ -31,6 +31,7 @@ def _list(**properties: Any) -> dict[str, Any]:
     return {"type": "array", "items": _object(**properties)}
 
 
+_COST = _object(**dict.fromkeys(("lut", "lutram", "srl", "ff", "bram36", "dsp"), _AMOUNT))
 _FORM: dict[str, Any] = {
     "format": {"const": FORMAT},
     "name": _TEXT,
@@ -59,6 +60,8 @@ _FORM: dict[str, Any] = {
     "limits": {"type": "object", "additionalProperties": _AMOUNT}
     | {"required": ["bram36", "uram", "lut", "slicem_lut"]},
     "interval_cycles": _COUNT,
+    "estimate": _COST,
+    "estimate_by_layer": {"type": "object", "additionalProperties": _COST},
     "memories": _list(
         layer=_TEXT,
         kind={"enum": [kind.value for kind in Kind]},

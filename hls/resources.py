@@ -9,9 +9,8 @@ inputs, registers. What is left, control above all, is a constant a module, fitt
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
-from .design import Design, Instance
+from .design import Instance
 from .memory import Estimate
 from .passes.sizes import add_levels
 
@@ -150,11 +149,3 @@ def logic(instance: Instance, block_weights: bool = False) -> Estimate:
         case "zf_sum_pool":
             return Estimate(lut=40 + 2 * widths[-1], ff=40 + 2 * widths[-1])
     return Estimate(lut=20 + widths[-1], ff=20 + 2 * widths[-1])
-
-
-def design_logic(design: Design, block_weights: Iterable[bool]) -> Estimate:
-    """Return the resources of a design, memories apart; weights in block RAM or not by instance."""
-    return sum(
-        (logic(each, block) for each, block in zip(design.instances, block_weights, strict=True)),
-        Estimate(),
-    )

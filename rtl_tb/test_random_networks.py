@@ -7,17 +7,17 @@ from random_networks import Builder, bypassed, fire, random_network
 from zynqfire.board.catalog import load
 from zynqfire.hls.compile import build
 from zynqfire.hls.ir import QType
-from zynqfire.hls.passes.folding import _front
+from zynqfire.hls.passes.folding import legal
 from zynqfire.rtl_tb.simulate import simulate
 
 
 def drawn_folding(network, seed):
-    """Return a folding of moderate size from each layer's front, as a folding file has it."""
+    """Return a legal folding of moderate size for each layer, as a folding file has it."""
     rng = np.random.default_rng(seed)
     folds = {}
     for conv in network.convolutions:
-        fold = rng.choice([fold for fold in _front(network, conv) if fold.multipliers <= 64])
-        folds[conv.name] = {"pe": int(fold.pe), "simd": int(fold.simd)}
+        fold = rng.choice([fold for fold in legal(conv) if 4 <= fold.multipliers <= 64])
+        folds[conv.name] = {"pe": fold.pe, "simd": fold.simd, "pixels": fold.pixels}
     return folds
 
 

@@ -1,4 +1,4 @@
-"""zf_ram: the last word written before the read, two clocks after its address."""
+"""zf_ram: two clocks after its address the last word written before, or what a clear puts there."""
 
 import random
 from collections import deque
@@ -13,9 +13,9 @@ from zynqfire.rtl_tb import pieces, simulator
 
 @cocotb.test()
 async def exact(dut):
-    """Fill the memory, then write and read at random, the same words again and again."""
+    """Fill the memory, then write, read and clear at random, the same words again and again."""
     case = simulator.config()
-    width, depth = case["Width"], case["Depth"]
+    width, depth, clear_to = case["Width"], case["Depth"], case["clear_to"]
     Clock(dut.clk_i, 4, "ns").start()
     words: dict[int, int] = {}
     asked = deque([None, None, None])
@@ -33,8 +33,11 @@ async def exact(dut):
         write = clock if clock < depth else (near + random.randrange(3)) % depth
         read = (near + random.randrange(3)) % depth
         enable, word = clock < depth or random.random() < 0.5, random.getrandbits(width)
+        clear = random.random() < 0.3
         dut.we_i.value, dut.waddr_i.value, dut.wdata_i.value = enable, write, word
-        dut.raddr_i.value = read
+        dut.raddr_i.value, dut.clear_i.value = read, clear
+        if clear:  # comes a clock after its address
+            asked[-1] = ("cleared", clear_to)
         collides = enable and read == write
         asked.append((read, words[read]) if read in words and not collides else None)
         if enable:
@@ -52,15 +55,17 @@ async def counted(dut):
 
 
 @pytest.mark.parametrize(
-    ("width", "depth", "block"),
-    [(4, 1, 0), (9, 70, 0), (5, 1, 1), (40, 1100, 1), (11, 9000, 1)],
+    ("width", "depth", "block", "clear_to"),
+    [(4, 1, 0, 0b1000), (9, 70, 0, 0), (5, 1, 1, 0b10101), (40, 1100, 1, 0), (11, 9000, 1, 1)],
 )
-def test_zf_ram(width, depth, block):
+def test_zf_ram(width, depth, block, clear_to):
     """Run `exact`."""
     parameters = {"Width": width, "Depth": depth, "Block": block}
+    if clear_to:
+        parameters["ClearTo"] = simulator.sized(clear_to, width)
     public = dict.fromkeys(("zf_ram", "zf_ram_block"), pieces.PUBLIC)
     built = simulator.build("zf_ram", simulator.library("zf_ram"), parameters, public=public)
-    simulator.run(built, "zynqfire.rtl_tb.test_zf_ram")
+    simulator.run(built, "zynqfire.rtl_tb.test_zf_ram", config={"clear_to": clear_to})
 
 
 def test_neither_lut_nor_block_is_fatal():

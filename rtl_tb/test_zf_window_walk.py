@@ -10,7 +10,7 @@ from cocotb.triggers import RisingEdge
 from zynqfire.rtl_tb import cases
 from zynqfire.rtl_tb.cases import Case, Part
 
-ENDS = ("end_run_o", "end_product_o", "end_step_o", "end_row_o", "end_frame_o")
+ENDS = {"end_product_o": 1, "end_step_o": 1, "outermost_o": 5}
 
 
 def _case(
@@ -37,7 +37,7 @@ def _case(
         "Groups": groups,
     }
     place = {"y_o": _bits(out_h), "x_o": _bits(-(-out_w // pixels))}
-    ports = {"step_i": 1, **dict.fromkeys(ENDS, 1), "inside_o": pixels * taps, **place}
+    ports = {"step_i": 1, **ENDS, "inside_o": pixels * taps, **place}
     return Case(parameters, ports)
 
 
@@ -72,7 +72,7 @@ QUICK = ("serial", "column", "full", "strided", "two_odd")
 
 
 def words(p):
-    """Yield the step, the five ends and the taps inside, as a number, of every word of a frame."""
+    """Yield the step, the ends, the outermost and the taps inside of every word of a frame."""
     steps = -(-p["OutW"] // p["Pixels"])
     counts = [p["OutH"], steps, *(p[key] for key in ("Groups", "Lines", "Columns", "Deep"))]
     for place in itertools.product(*map(range, counts)):
@@ -91,7 +91,8 @@ def words(p):
             at_y = y * p["StrideH"] - p["PadTop"] + row
             at_x = (x * p["Pixels"] + pixel) * p["StrideW"] - p["PadLeft"] + col
             inside |= (0 <= at_y < p["InH"] and 0 <= at_x < p["InW"]) << index
-        yield (y, x), [*ends, inside]
+        outermost = 1 << sum(ends) - 1 if any(ends) else 0
+        yield (y, x), [ends[1], ends[2], outermost, inside]
 
 
 @cocotb.test()

@@ -29,6 +29,8 @@ module zf_dsp48 #(
   assign in_mode = {2'b0, use_d_i, use_d_i, 1'b0};
 
   if (Generation == 1) begin : g_e1
+    logic unused;
+    assign unused = ^{a_i[26:25], d_i[26:25]};
     DSP48E1 #(
         .USE_DPORT("TRUE"), .AREG(1), .ACASCREG(1), .ADREG(1), .DREG(1), .BREG(2), .BCASCREG(2),
         .CREG(0), .MREG(1), .PREG(1), .INMODEREG(1), .OPMODEREG(0), .ALUMODEREG(0), .CARRYINREG(0),

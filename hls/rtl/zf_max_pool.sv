@@ -26,7 +26,7 @@ module zf_max_pool #(
     parameter int          PadLeft   = 0,
     parameter int          OutH      = 2,
     parameter int          OutW      = 2,
-    parameter int          Places     = 4,
+    parameter int          Places    = 8,
     parameter int          FifoDepth = 16,
     parameter int unsigned RamBlock  = 0
 ) (

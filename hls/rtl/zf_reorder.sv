@@ -31,11 +31,13 @@ module zf_reorder #(
   localparam int Rest = OutW - (Steps - 1) * Pixels;  // pixels of a row's last step
   localparam int GroupBits = (Groups > 1) ? $clog2(Groups) : 0;
   localparam int PixelBits = $clog2(Pixels);
-  localparam int BlockBits = (Blocks > 1) ? $clog2(Blocks) : 1;
+  localparam int BlockBits = $clog2(Blocks);
   localparam int AddrBits = BlockBits + PixelBits + GroupBits;
   localparam int Depth = Blocks << (PixelBits + GroupBits);
 
-  initial if (Pixels < 2) $fatal(1, "%m: Pixels must be at least 2, not %0d", Pixels);
+  initial
+    if (Pixels < 2 || Blocks < 2)
+      $fatal(1, "%m: Pixels and Blocks must be at least 2, not %0d, %0d", Pixels, Blocks);
 
   // ------------------------------------------------------------------------------------- credits
   localparam int FreeBits = $clog2(Blocks + 1) + 1;

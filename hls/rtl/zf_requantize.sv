@@ -114,8 +114,8 @@ module zf_requantize #(
     end
 
     // 2: shift; of the bits that fall off, only whether all are zero matters
-    logic signed [WideBits-1:0] wide, moved;
-    logic signed [Whole-1:0] shifted_q;
+    logic signed [WideBits-1:0] wide;
+    logic signed [Whole-1:0] moved, shifted_q;
     logic even_q;
     assign wide = WideBits'(sum_q) <<< Left;
     if (ShiftBits > 0) begin : g_shift
@@ -125,10 +125,10 @@ module zf_requantize #(
       always_comb begin
         for (int b = 0; b < WideBits; b++) low[b] = wide[b] && (b < Least + 32'(shift_q));
       end
-      assign moved = (wide >>> Least) >>> shift_q;
+      assign moved = Whole'((wide >>> Least) >>> shift_q);
       always_ff @(posedge clk_i) even_q <= low == '0 && 32'(shift_q) + ShiftMin > 0;
     end else begin : g_shift
-      assign moved = wide >>> Least;
+      assign moved = Whole'(wide >>> Least);
       if (ShiftMin > 0) begin : g_tie
         always_ff @(posedge clk_i)
           even_q <= (wide & WideBits'((64'd1 << Least) - 64'd1)) == '0;
@@ -136,7 +136,7 @@ module zf_requantize #(
         assign even_q = 1'b0;
       end
     end
-    always_ff @(posedge clk_i) shifted_q <= Whole'(moved);
+    always_ff @(posedge clk_i) shifted_q <= moved;
 
     // 3: make ties even, clamp
     logic signed [Whole-1:0] rounded;

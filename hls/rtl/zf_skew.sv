@@ -21,6 +21,8 @@ module zf_skew #(
     localparam int Width = ((First + Chains > Lanes) ? Lanes - First : Chains) * Bits;
     if (s == 0) begin : g_now
       assign data_o[First*Bits+:Width] = data_i[First*Bits+:Width];
+      logic unused;
+      assign unused = clk_i;
     end else begin : g_later
       logic [s*Width-1:0] line_q;
       if (s == 1) begin : g_one

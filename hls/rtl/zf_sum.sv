@@ -36,6 +36,8 @@ module zf_sum #(
       assign z = (Some > 2) ? More'(operands_i[(3*k+(Some>2?2:0))*Bits+:Bits]) : '0;
       if (Some == 1) begin : g_one
         assign sum = x;
+        logic unused;
+        assign unused = ^{y, z};
       end else begin : g_more
         zf_add3 #(.Bits(More), .XBits(Bits), .Primitives(Primitives)) u_add (
             .x_i(x), .y_i(y), .z_i(z), .sum_o(sum)

@@ -96,7 +96,8 @@ module zf_window #(
   localparam int Lines = Serial ? KernelH : 1;  // runs of a product
 
   logic step, first_q, ready;
-  logic end_run, end_product, end_step, end_row, end_frame;
+  logic end_product, end_step, end_frame;
+  logic [4:0] outermost;  // frame, row, step, product, run
   logic [Pixels*Taps-1:0] in_map;  // of the current word's taps
   logic [((OutH > 1) ? $clog2(OutH) : 1)-1:0] y;  // step of the word after
   logic [((Steps > 1) ? $clog2(Steps) : 1)-1:0] x;
@@ -105,8 +106,8 @@ module zf_window #(
       .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft), .OutH(OutH), .OutW(OutW),
       .Pixels(Pixels), .Taps(Taps), .Deep(Deep), .Columns(Run), .Lines(Lines), .Groups(Groups)
   ) u_walk (
-      .clk_i, .rst_i, .step_i(step), .end_run_o(end_run), .end_product_o(end_product),
-      .end_step_o(end_step), .end_row_o(end_row), .end_frame_o(end_frame), .inside_o(in_map),
+      .clk_i, .rst_i, .step_i(step), .end_product_o(end_product), .end_step_o(end_step),
+      .outermost_o(outermost), .inside_o(in_map),
       .y_o(y), .x_o(x)
   );
 
@@ -163,27 +164,21 @@ module zf_window #(
 
   logic [AddrBits-1:0] move, read_addr;
   logic [AddrBits:0] back;
-  always_comb begin
-    if (end_frame) begin
-      move = AddrBits'(MoveFrame);
-      back = behind(MoveFrame);
-    end else if (end_row) begin
-      move = AddrBits'(MoveRow);
-      back = behind(MoveRow);
-    end else if (end_step) begin
-      move = AddrBits'(MoveStep);
-      back = behind(MoveStep);
-    end else if (end_product) begin
-      move = AddrBits'(MoveGroup);
-      back = behind(MoveGroup);
-    end else if (end_run) begin
-      move = AddrBits'(MoveLine);
-      back = behind(MoveLine);
-    end else begin
-      move = AddrBits'(MoveWord);
-      back = behind(MoveWord);
-    end
-  end
+  assign end_frame = outermost[4];
+
+  // A sum of products, not a choice: each bit of it is one LUT.
+  function automatic logic [AddrBits:0] chosen(input logic [AddrBits:0] frame, row, next, group,
+                                               line, word);
+    chosen = ({(AddrBits + 1){outermost[4]}} & frame) | ({(AddrBits + 1){outermost[3]}} & row)
+        | ({(AddrBits + 1){outermost[2]}} & next) | ({(AddrBits + 1){outermost[1]}} & group)
+        | ({(AddrBits + 1){outermost[0]}} & line) | ({(AddrBits + 1){outermost == '0}} & word);
+  endfunction
+
+  assign move = AddrBits'(chosen((AddrBits + 1)'(MoveFrame), (AddrBits + 1)'(MoveRow),
+                                 (AddrBits + 1)'(MoveStep), (AddrBits + 1)'(MoveGroup),
+                                 (AddrBits + 1)'(MoveLine), (AddrBits + 1)'(MoveWord)));
+  assign back = chosen(behind(MoveFrame), behind(MoveRow), behind(MoveStep), behind(MoveGroup),
+                       behind(MoveLine), behind(MoveWord));
   zf_ring #(.Modulus(BankDepth), .Start(Start)) u_read (
       .clk_i, .rst_i, .step_i(step), .move_i(move), .back_i(back), .value_o(read_addr)
   );
@@ -195,7 +190,7 @@ module zf_window #(
   always_ff @(posedge clk_i) begin
     for (int b = 0; b < Rows; b++) begin
       if (rst_i) top_q[b] <= (b == wrap(-PadTop, Rows));
-      else if (step && end_row)
+      else if (step && |outermost[4:3])
         top_q[b] <= end_frame ? top_q[wrap(b-TopFrame, Rows)] : top_q[wrap(b-TopRow, Rows)];
     end
   end

@@ -5,7 +5,8 @@
 // Counts, innermost first, the Deep channel groups, the Columns of a run of consecutive addresses,
 // the Lines (runs) of a product, the Groups products of a step, and the steps of a frame in raster
 // order. A step is `Pixels` neighbouring output pixels of a row; the last of a row may have fewer.
-// end_*_o say what the current word is the last of; inside_o[p*Taps + t] says that tap t of pixel
+// end_*_o say what the current word is the last of, and outermost_o[4:0] which is the largest of
+// frame, row, step, product and run that it is the last of, one-hot or none; inside_o[p*Taps + t] says that tap t of pixel
 // p lies inside the map. y_o, x_o is the step of the word after. The counters lead the current word
 // by one, so that every output is a register but inside_o, which is two LUTs away from some.
 //
@@ -35,11 +36,9 @@ module zf_window_walk #(
     input  logic                   clk_i,
     input  logic                   rst_i,
     input  logic                   step_i,
-    output logic                   end_run_o,
     output logic                   end_product_o,
     output logic                   end_step_o,
-    output logic                   end_row_o,
-    output logic                   end_frame_o,
+    output logic [            4:0] outermost_o,
     output logic [Pixels*Taps-1:0] inside_o,
     output logic [      YBits-1:0] y_o,
     output logic [      XBits-1:0] x_o
@@ -111,11 +110,10 @@ module zf_window_walk #(
   logic [ColumnBits-1:0] column_q;
   always_ff @(posedge clk_i) begin
     if (lead) begin
-      end_run_o       <= end_run;
       end_product_o   <= end_product;
-      end_step_o     <= end_step;
-      end_row_o       <= end_row;
-      end_frame_o     <= end_row && last_y;
+      end_step_o      <= end_step;
+      outermost_o     <= {end_row && last_y, end_row && !last_y, end_step && !last_x,
+                          end_product && !last_group, end_run && !last_line};
       row_inside_q    <= row_inside;
       column_inside_q <= column_inside;
       line_q          <= line;

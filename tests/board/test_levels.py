@@ -16,13 +16,14 @@ class Netlist:
         self.nets += count
         return list(range(self.nets - count + 1, self.nets + 1))
 
-    def add(self, kind, inputs, outputs):
+    def add(self, kind, inputs, outputs, **parameters):
         """Add a cell; return its output nets by port."""
         made = {port: self.net(width) for port, width in outputs.items()}
         self.cells[f"c{len(self.cells)}"] = {
             "type": kind,
             "port_directions": dict.fromkeys(inputs, "input") | dict.fromkeys(made, "output"),
             "connections": inputs | made,
+            "parameters": parameters,
         }
         return made
 
@@ -128,16 +129,38 @@ def test_carry_in_from_logic_begins_a_chain(n):
     assert n.levels() == 2 + 1 + 1 / 16
 
 
+def table(function):
+    """Return the INIT of a LUT6_2 whose input n is bit n of the function's argument."""
+    return "".join(str(int(function(i))) for i in reversed(range(64)))
+
+
 def test_o5_needs_five_inputs(n):
     """The lower output of LUT6_2 does not depend on I5."""
     a = n.register("0")
     late = n.lut(n.lut(a))
     inputs = {f"I{i}": [a] for i in range(5)} | {"I5": [late]}
-    made = n.add("LUT6_2", inputs, {"O5": 1, "O6": 1})
+    parity = table(lambda i: i.bit_count() % 2)
+    made = n.add("LUT6_2", inputs, {"O5": 1, "O6": 1}, INIT=parity)
     n.register(made["O5"][0])
     assert n.levels() == 1  # late itself ends nowhere
     n.register(made["O6"][0])
     assert n.levels() == 3
+
+
+def test_a_table_depends_on_the_inputs_that_it_reads(n):
+    """Each output of LUT6_2 has inputs of its own: bit 0 of two numbers and bit 3 of them."""
+    a = n.register("0")
+    late, later = n.lut(n.lut(a)), n.lut(n.lut(n.lut(a)))
+    inputs = {f"I{i}": [a] for i in range(6)} | {"I0": [late], "I3": [later]}
+    halves = table(lambda i: i >> 3 & 1 if i >> 5 else i & 1)
+    made = n.add("LUT6_2", inputs, {"O5": 1, "O6": 1}, INIT=halves)
+    n.register(made["O5"][0])
+    assert n.levels() == 3
+    n.register(made["O6"][0])
+    assert n.levels() == 4
+    fixed = n.add("LUT6_2", inputs, {"O5": 1}, INIT="x" * 64)
+    n.register(n.lut(fixed["O5"][0]))
+    assert n.levels() == 4
 
 
 @pytest.mark.parametrize("kind", ["RAMB18E1", "RAMB36E2", "DSP48E1", "URAM288"])

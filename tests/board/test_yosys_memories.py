@@ -11,7 +11,7 @@ from zynqfire.board import resources, yosys
 from zynqfire.hls.memory import Kind, Memory, Placed, rom_files
 
 RTL = Path(__file__).parents[2] / "hls" / "rtl"
-LIBRARY = ("zf_rom.sv", "zf_ram_block.sv", "zf_ram.sv", "zf_fifo.sv")
+LIBRARY = ("zf_table.sv", "zf_rom.sv", "zf_ram_block.sv", "zf_ram.sv", "zf_fifo.sv")
 BLOCK = [  # kind, width, depth
     *[(Kind.WEIGHTS, width, depth) for width, depth in ((5, 4), (36, 512), (37, 512), (72, 100))],
     *[(Kind.WEIGHTS, width, depth) for width, depth in ((73, 300), (18, 1024), (19, 700))],
@@ -39,7 +39,7 @@ def instance(name: str, kind: Kind, width: int, depth: int, block: int) -> tuple
         ports |= {"m_tdata_o": width, "m_tvalid_o": 1, "m_tready_i": 1, "rst_i": 1}
     elif kind is Kind.WINDOW:
         ports = {"we_i": 1, "waddr_i": address, "wdata_i": width}
-        ports |= {"raddr_i": address, "rdata_o": width}
+        ports |= {"raddr_i": address, "clear_i": 1, "rdata_o": width}
     else:
         ports = {"addr_i": address, "data_o": width}
     module = {Kind.FIFO: "zf_fifo", Kind.WINDOW: "zf_ram"}.get(kind, "zf_rom")

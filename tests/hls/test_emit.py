@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_networks import Builder, random_network
+from random_networks import Builder, folded, random_network
 
 from zynqfire import Refusal
 from zynqfire.board.catalog import load
@@ -14,6 +14,7 @@ from zynqfire.hls import compile as hls_compile
 from zynqfire.hls import emit, manifest
 from zynqfire.hls.ir import Fold, QType, Requantize, Tensor, fold_weights
 from zynqfire.hls.ir_text import loads
+from zynqfire.hls.passes.wiring import wire
 from zynqfire.hls.words import hex_groups, hex_lines
 
 
@@ -124,9 +125,30 @@ def test_a_file_is_no_build_folder(tmp_path):
 
 def test_literals_beyond_32_bits_carry_their_size():
     assert emit._literal(-(2**31)) == "-2147483648"
-    assert emit._literal(2**31) == "33'sd2147483648"
+    assert emit._literal(2**31) == "33'sh80000000"
+    assert emit._literal(2**100 - 1) == f"101'sh{'f' * 25}"
     assert emit._literal(-(2**40)) == "-42'sd1099511627776"
     assert emit._literal("mem/a.mem") == '"mem/a.mem"'
+
+
+@pytest.mark.parametrize(("family", "form"), [("xc7", 1), ("xcup", 2)])
+def test_convolutions_take_the_primitives_of_the_family_in_synthesis_alone(family, form):
+    network = random_network(4)
+    design = wire(network, folded(network, 2000))
+    text = emit.top(design, {i.name: i.parameters for i in design.instances}, family)
+    synthesis, _, simulation = text.partition("`else")
+    assert f"`ifdef SYNTHESIS\n    parameter int Primitives = {form}\n" in synthesis
+    assert simulation.lstrip().startswith("parameter int Primitives = 0 ")
+    passed = [i.module for i in design.instances if ".Primitives(Primitives)" in instance(text, i)]
+    assert passed == [i.module for i in design.instances if i.module == "zf_conv"] != []
+
+
+def instance(text, wired):
+    """Return the text of an instance."""
+    _, _, after = text.partition(f"  // {wired.layer}\n  {wired.module} #(")
+    while f") {wired.name} (" not in after.partition(");")[0]:  # another of the same layer
+        _, _, after = after.partition(f"  // {wired.layer}\n  {wired.module} #(")
+    return after.partition(");")[0]
 
 
 def test_network_too_large_for_the_board_is_refused(tmp_path):

@@ -1,10 +1,13 @@
 """Types, folding order and the JSON of the IR."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from zynqfire import Refusal
 from zynqfire.hls import ir, ir_text
+from zynqfire.hls.packing import packings
 
 
 def conv(outputs=8, kernel=(3, 3), channels=6, seed=0):
@@ -51,7 +54,7 @@ def test_folded_weights_meet_the_window_in_the_documented_order(pe, simd):
                     lanes = window[:, step, part].ravel()
                 else:
                     lanes = window[:, :, part].ravel()
-                acc += next(words) @ lanes
+                acc += lanes @ next(words)
         got += list(acc)
     assert next(words, None) is None
     assert np.array_equal(got, (op.weights * window).sum((1, 2, 3)))
@@ -70,6 +73,53 @@ def test_fold_refuses_what_does_not_divide():
         ir.Fold.of(conv(), 3, 1)
     with pytest.raises(Refusal, match=r"layer c: simd must be t\*s .* 6 input channels, not 4"):
         ir.Fold.of(conv(), 1, 4)
+
+
+def wide(width=5, **options):
+    """Return a convolution whose map is 5 high and `width` wide."""
+    op = conv(**options)
+    kernel = op.kernel
+    pads = tuple(k // 2 for k in kernel) * 2
+    output = ir.Tensor("acc", (5, width, op.output.shape[2]), op.output.qtype)
+    return replace(op, output=output, pads=pads)
+
+
+@pytest.mark.parametrize(
+    ("width", "pixels", "steps"), [(4, 1, 20), (4, 2, 10), (5, 2, 15), (5, 4, 10), (3, 4, 5)]
+)
+def test_pixels_share_a_step_within_their_row(width, pixels, steps):
+    op = wide(width)
+    fold = ir.Fold.of(op, 4, 3, pixels)
+    assert fold.steps(op) == steps
+    assert fold.cycles(op) == steps * 18 * 2
+    assert (fold.weights, fold.multipliers, fold.dsps) == (12, 12 * pixels, 0)
+
+
+def test_a_pointwise_map_is_one_row():
+    op = wide(5, kernel=(1, 1))
+    assert [ir.Fold.of(op, 8, 1, pixels).steps(op) for pixels in ir.PIXELS] == [25, 13, 7]
+
+
+def test_packed_products_share_dsps():
+    op = wide()
+    for packing in packings(4, True, 4, 25):
+        fold = ir.Fold.of(op, 4, 3, 4, packing)
+        assert fold.dsps == 4 * 3 * 4 // packing.products
+
+
+def test_fold_refuses_pixels_that_a_step_cannot_have():
+    op = wide(kernel=(1, 1))
+    rule = "layer c: pixels must be 1 or 2 or 4 where a product has 6 words, not 3"
+    with pytest.raises(Refusal, match=f"^{rule}$"):
+        ir.Fold.of(op, 8, 1, 3)
+    for pixels in (0, -1, 8):
+        with pytest.raises(Refusal, match=f"has 6 words, not {pixels}$"):
+            ir.Fold.of(op, 8, 1, pixels)
+    with pytest.raises(Refusal, match=r"pixels must be 1 or 2 where a product has 3 words, not 4$"):
+        ir.Fold.of(op, 8, 2, 4)
+    with pytest.raises(Refusal, match=r"pixels must be 1 where a product has 1 words, not 2$"):
+        ir.Fold.of(op, 8, 6, 2)
+    assert ir.Fold.of(op, 8, 6, 1).cycles(op) == 25
 
 
 def test_json_round_trip_is_exact_and_deterministic():

@@ -15,12 +15,12 @@ def lone(outputs, fold):
 
 
 def test_latency_of_one_convolution_is_counted_from_beat_to_beat():
-    # 32 beats in at one channel a beat, the last one at cycle 31; entry 1, unit 11 + 1 for
+    # 32 beats in at one channel a beat, the last one at cycle 31; entry 1, unit 9 + 1 for
     # activations in two slices + 2 words, exit 1; three pixels' worth of work is left when the
     # last pixel comes: 2 * 4 cycles each
     design = lone(4, Fold(1, 1, 1))
     assert design.interval == 16 * 4 * 2
-    start = 1 + 1 + 1 + 11 + 1 + 2  # first pixel's beats, entry, unit
+    start = 1 + 1 + 1 + 9 + 1 + 2  # first pixel's beats, entry, unit
     assert perf.latency(design) == start + 16 * 8 - 2 + 1 - 1
 
 

@@ -29,22 +29,30 @@ def named(tested, *edits, module=None):
 
 
 NAMED = {
-    "rounding to half-up": named(
-        "zf_requantize", ("shifted_q[0] && (sticky_q || shifted_q[1])", "shifted_q[0]", 1)
-    ),
+    "rounding to half-up": named("zf_requantize", ("if (even_q) rounded", "if (1'b0) rounded", 1)),
     "rounding to floor": named(
-        "zf_requantize", ("shifted_q[0] && (sticky_q || shifted_q[1])", "1'b0", 1)
+        "zf_requantize",
+        (" + SumBits'(Half);", ";", 1),
+        ("if (even_q) rounded", "if (1'b0) rounded", 1),
     ),
     "no clamp": named(
         "zf_requantize",
-        ("if (64'(rounded_q) > Highest)", "if (1'b0)", 1),
-        ("if (64'(rounded_q) < Lowest)", "if (1'b0)", 1),
+        ("if (above(rounded))", "if (1'b0)", 1),
+        ("if (below(rounded))", "if (1'b0)", 1),
     ),
-    "no upper clamp": named("zf_requantize", ("if (64'(rounded_q) > Highest)", "if (1'b0)", 1)),
-    "no lower clamp": named("zf_requantize", ("if (64'(rounded_q) < Lowest)", "if (1'b0)", 1)),
-    "wrong shift": named("zf_requantize", ("twice >>> Least", "twice >>> (Least + 1)", 2)),
-    "padding of one": named(
-        "zf_window", ("<= tap;", "<= (|select_qq[t*Banks+:Banks]) ? tap : 1;", 1)
+    "no upper clamp": named("zf_requantize", ("if (above(rounded))", "if (1'b0)", 1)),
+    "no lower clamp": named("zf_requantize", ("if (below(rounded))", "if (1'b0)", 1)),
+    "a clamp to the power of two below a narrow end": named(
+        "zf_requantize", ("(-Lowest & (-Lowest - 64'sd1)) == 64'sd0)", "1'b1)", 1)
+    ),
+    "wrong shift": named("zf_requantize", ("wide >>> Least", "wide >>> (Least + 1)", 2)),
+    "padding of one": named("zf_window", ("{Lanes{Toggle[p] ? TopBit : Bits'(0)}}", "1", 1)),
+    "padding that is not toggled": named("zf_window", (".ClearTo(Zero)", ".ClearTo('0)", 1)),
+    "a place written before a cascade has read it": named(
+        "zf_window", ("int Guard = (Late + Deep - 1) / Deep;", "int Guard = 0;", 1)
+    ),
+    "a row's last step as long as the others": named(
+        "zf_reorder", ("? Rest - 1", "? Pixels - 1", 1)
     ),
     "swapped concat order": named(
         "zf_concat",

@@ -132,7 +132,7 @@ def test_the_order_is_the_seed_s_and_outlives_a_change_elsewhere():
 def test_every_module_has_mutants_that_differ(module):
     text = (simulator.RTL / f"{module}.sv").read_text()
     mutants = mutate.mutants(module, text)
-    assert len(mutants) >= 8
+    assert len(mutants) >= 3
     assert len({mutant.key for mutant in mutants}) == len(mutants)
     assert len({mutant.apply(text) for mutant in mutants} - {text}) == len(mutants)
 
