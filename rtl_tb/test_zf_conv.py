@@ -153,7 +153,7 @@ SHARED = {
     ),
     "dsp_skewed": Setup((3, 4, 40), 4, (1, 1), Fold(2, 1, 20, 2, W4A4[4]), bias_bits=0),
     "dsp_blocks": Setup((3, 5, 24), 4, (1, 1), Fold(2, 1, 12, 2, W4A4[4]), block=1),
-    "dsp_strided": Setup((6, 7, 4), 2, (3, 3), Fold(2, 1, 2, 2, W4A4[4]), BOTH, SAME),
+    "dsp_stride": Setup((6, 7, 4), 2, (3, 3), Fold(2, 1, 2, 2, W4A4[4]), BOTH, SAME),
     "dsp_wide": Setup(
         (3, 4, 8),
         2,

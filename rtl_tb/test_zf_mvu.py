@@ -151,7 +151,7 @@ SETUPS = {
     "four_least": Setup(2, 9, 4, False, 4, 2, 1, True, pixels=4, packing=FOUR, primitives=1),
     "four_block": Setup(2, 11, 4, False, 4, 4, 2, block=1, pixels=2, packing=FOUR, primitives=1),
     "four_rest": Setup(2, 3, 4, False, 4, 12, 6, pixels=2, packing=FOUR, primitives=1),
-    "four_rest_table": Setup(2, 3, 4, False, 4, 18, 10, pixels=2, packing=FOUR, primitives=1),
+    "four_table": Setup(2, 3, 4, False, 4, 18, 10, pixels=2, packing=FOUR, primitives=1),
     "codes": Setup(1, 7, 4, False, 4, words=2, groups=2, pixels=2, packing=CODES, primitives=1),
     "codes_rest": Setup(3, 2, 4, False, 4, 9, 8, pixels=2, packing=CODES, primitives=1),
     "pairs": Setup(4, 6, 4, False, 4, words=2, groups=2, packing=PAIRS, primitives=2),
