@@ -55,6 +55,7 @@ test-long: setup  ## the tests that take minutes to hours
 
 bench: setup  ## the speeds in docs/results.md
 	@.venv/bin/python tests/bench.py
+	@.venv/bin/python tests/bench_layers.py
 
 train: setup  ## zynqfire train: NET=, DATA=; continues a run that was stopped
 	@$(ZYNQFIRE) train $(NET) --data $(DATA) --out $(RUN)
