@@ -5,7 +5,8 @@
 //   y[m] = clamp(rhe((sum w[m] * a + bias[m]) * 2**-shift[m]), Lo, Hi)
 // Chains zf_window, zf_mvu and zf_requantize_shared, which never stall once a product has begun. The
 // window begins one only against a credit: a free place in the output buffer, given back when its
-// beat leaves. With several pixels a step, the credit is for the whole step. So stalls on either side stop nothing in mid-product and no enable fans out.
+// beat leaves. With several pixels a step, the credit is for the whole step. So stalls on either
+// side stop nothing in mid-product and no enable fans out.
 //
 // Input: raster order, Lanes channels a beat. Output: raster order, Pe channels a beat.
 // Pixels neighbouring outputs of a row are computed side by side with the same weights. Products are

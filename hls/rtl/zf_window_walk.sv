@@ -6,9 +6,10 @@
 // the Lines (runs) of a product, the Groups products of a step, and the steps of a frame in raster
 // order. A step is `Pixels` neighbouring output pixels of a row; the last of a row may have fewer.
 // end_*_o say what the current word is the last of, and outermost_o[4:0] which is the largest of
-// frame, row, step, product and run that it is the last of, one-hot or none; inside_o[p*Taps + t] says that tap t of pixel
-// p lies inside the map. y_o, x_o is the step of the word after. The counters lead the current word
-// by one, so that every output is a register but inside_o, which is two LUTs away from some.
+// frame, row, step, product and run that it is the last of, one-hot or none; inside_o[p*Taps + t]
+// says that tap t of pixel p lies inside the map. y_o, x_o is the step of the word after. The
+// counters lead the current word by one, so that every output is a register but inside_o, which is
+// two LUTs away from some.
 //
 // Latency: the first word's flags come a cycle after reset. Throughput: a step a cycle.
 
