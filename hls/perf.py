@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .design import Design, Instance
-from .ir import Conv, MaxPool, SumPool
+from .ir import Conv, Depthwise, MaxPool, SumPool
 from .passes.geometry import Window
 
 
@@ -36,7 +36,7 @@ def _through(instance: Instance, times: dict[str, np.ndarray]) -> np.ndarray:
     if isinstance(instance.operation, SumPool):
         return arrived[-1:] + instance.latency
     pixels, window = instance.parameters.get("Pixels", 1), None
-    if isinstance(instance.operation, Conv | MaxPool):
+    if isinstance(instance.operation, Conv | Depthwise | MaxPool):
         window = Window.of(instance.operation, source.tensor.shape)
         arrived = arrived[window.need(pixels) - 1]
     spacing = max(1, instance.cycles // len(arrived))

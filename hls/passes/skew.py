@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import Add, Concat, Conv, MaxPool, Network, SumPool
+from ..ir import Add, Concat, Conv, Depthwise, MaxPool, Network, SumPool
 from .geometry import Window
 
 
@@ -87,7 +87,7 @@ def _propagate(network: Network, tensor: str, first: str, start: _Reach) -> dict
         need = np.max([source.need for source in sources], axis=0)
         units = max(source.units for source in sources)
         match op:
-            case Conv() | MaxPool():
+            case Conv() | Depthwise() | MaxPool():
                 window = Window.of(op, network.tensor(op.input).shape)
                 reached[op.name] = _Reach(need[window.need() - 1], units + 1)
             case SumPool():
