@@ -17,7 +17,7 @@ from .. import Refusal
 from . import emit, perf
 from .board import Board
 from .choose import Choice, choose
-from .design import Design
+from .design import CONVOLUTIONS, Design, Instance
 from .ir import Fold, Network
 from .memory import Estimate, Placed, total
 from .passes.folding import from_file
@@ -230,18 +230,22 @@ def _facts(choice: Choice, board: Board) -> dict[str, Any]:
         "binding": list(choice.binding),
         "estimate": _entry(choice.cost),
         "estimate_by_layer": {layer: _entry(cost) for layer, cost in choice.costs.items()},
-        "layers": [
-            {
-                "name": conv.name,
-                "pe": fold.pe,
-                "simd": fold.simd,
-                "pixels": fold.pixels,
-                "dsp": fold.dsps,
-                "cycles": fold.cycles(conv),
-                "weight_bits": conv.weight_bits,
-                "acc_bits": conv.output.qtype.bits + (not conv.output.qtype.signed),
-            }
-            for conv, fold in ((c, design.folds[c.name]) for c in design.network.convolutions)
-        ],
+        "layers": [_layer(design, i) for i in design.instances if i.module in CONVOLUTIONS],
         "memories": [row for each in placed for row in each.rows()],
+    }
+
+
+def _layer(design: Design, instance: Instance) -> dict[str, Any]:
+    """Return how a layer is computed; one multiplier a lane where it is depthwise."""
+    op, lanes = instance.operation, instance.sources[0].lanes
+    fold = design.folds.get(op.name, Fold(lanes))
+    return {
+        "name": op.name,
+        "pe": fold.pe,
+        "simd": fold.simd,
+        "pixels": fold.pixels,
+        "dsp": fold.dsps,
+        "cycles": instance.cycles,
+        "weight_bits": op.weight_bits,
+        "acc_bits": op.output.qtype.bits + (not op.output.qtype.signed),
     }

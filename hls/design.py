@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .ir import Fold, Network, Operation, Tensor
+from .ir import Conv, Depthwise, Fold, Network, Operation, Tensor
 from .memory import Memory
+
+CONVOLUTIONS = ("zf_conv", "zf_depthwise")
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class Design:
     @property
     def multipliers(self) -> int:
         """Products a cycle."""
-        return sum(fold.multipliers for fold in self.folds.values())
+        depthwise = sum(i.sources[0].lanes for i in self.instances if i.module == "zf_depthwise")
+        return sum(fold.multipliers for fold in self.folds.values()) + depthwise
 
     @property
     def interval(self) -> int:
@@ -105,7 +108,7 @@ class Design:
     @property
     def bottleneck(self) -> tuple[int, str]:
         """The interval and what sets it; a layer before a stream of the same cycles."""
-        units = [(i.cycles, f"layer {i.layer}") for i in self.instances if i.module == "zf_conv"]
+        units = [(i.cycles, f"layer {i.layer}") for i in self.instances if i.module in CONVOLUTIONS]
         others = [(i.cycles, f"{i.module} of {i.layer}") for i in self.instances]
         streams = [(stream.beats, f"stream {stream.name}") for stream in self.streams]
         return max(units + others + streams, key=lambda found: found[0])
@@ -113,5 +116,6 @@ class Design:
     @property
     def utilization(self) -> float:
         """MACs of a frame over what the multipliers could do in its interval."""
-        macs = sum(conv.macs for conv in self.network.convolutions)
+        convolutions = (op for op in self.network.operations if isinstance(op, Conv | Depthwise))
+        macs = sum(op.macs for op in convolutions)
         return macs / (self.interval * self.multipliers)

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 
 from . import interpret, onnx_graph, vitis
-from .ir import Add, Network, SumPool
+from .ir import Add, Conv, Depthwise, Network, SumPool
 from .lower import from_onnx
 from .passes import widths
 
@@ -39,7 +39,7 @@ def qonnx_limit(network: Network) -> str | None:
     """Return why qonnx, which computes in float32, would be inexact; None where it is exact."""
     ranges = widths.ranges(network)
     for op in network.operations:
-        if op in network.convolutions:
+        if isinstance(op, Conv | Depthwise):
             bound = widths.gemm_bound(op, ranges[op.input]) << max(op.output.align, default=0)
         elif isinstance(op, SumPool | Add):
             bound = max(abs(code) for code in ranges[op.output.name])

@@ -169,7 +169,7 @@ class Flow:
     # -------------------------------------------------------------------------------------- units
     def _rule(self, instance: Instance) -> Rule:
         match instance.module:
-            case "zf_conv" | "zf_max_pool":
+            case "zf_conv" | "zf_depthwise" | "zf_max_pool":
                 return self._windowed(instance)
             case "zf_fork":
                 return lambda entering, leaving: (

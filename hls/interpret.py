@@ -15,6 +15,7 @@ from .ir import (
     Add,
     Concat,
     Conv,
+    Depthwise,
     Input,
     MaxPool,
     Network,
@@ -153,6 +154,8 @@ def _execute(
     match op:
         case Conv():
             return _convolve(op, sources[0], ranges[op.input])
+        case Depthwise():
+            return _convolve_each(op, sources[0])
         case Requantize():
             source = network.tensor(op.input)
             shift = source.qtype.frac - op.output.qtype.frac
@@ -195,6 +198,17 @@ def _convolve(conv: Conv, x: np.ndarray, codes: widths.Range) -> np.ndarray:
     product = columns @ conv.weights.reshape(outputs, -1).T.astype(exact)
     sums = product.astype(np.int64) + conv.bias
     return sums.reshape(frames, height, width, outputs)
+
+
+def _convolve_each(op: Depthwise, x: np.ndarray) -> np.ndarray:
+    top, left, bottom, right = op.pads
+    (height, width, _), (rows, columns) = op.output.shape, op.stride
+    x = np.pad(x.astype(np.int64), ((0, 0), (top, bottom), (left, right), (0, 0)))
+    sums = np.tile(op.bias, (len(x), height, width, 1))
+    for row, column in np.ndindex(op.kernel):
+        taps = x[:, row : row + height * rows : rows, column : column + width * columns : columns]
+        sums += taps[:, :height, :width] * op.weights[:, row, column]
+    return sums
 
 
 def _assert_range(tensor: Tensor, codes: np.ndarray, proven: widths.Range) -> None:

@@ -140,6 +140,51 @@ class Conv:
 
 
 @dataclass(frozen=True, eq=False)
+class Depthwise:
+    """Convolution of each channel with a kernel of its own: exact ``sum(w * a) + b``, padding is 0.
+
+    Attributes
+    ----------
+    weights : ndarray of int64, (C, KH, KW)
+        Codes; scales as for `Conv`.
+    weight_bits : int
+        Stored width of a weight, 2 to 8.
+    bias : ndarray of int64, (C,)
+        Codes at the channel's accumulator scale.
+    stride : (int, int)
+        Rows, columns.
+    pads : (int, int, int, int)
+        Top, left, bottom, right.
+
+    """
+
+    name: str
+    input: str
+    output: Tensor
+    weights: np.ndarray
+    weight_bits: int
+    bias: np.ndarray
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors read."""
+        return (self.input,)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """KH, KW."""
+        return self.weights.shape[1], self.weights.shape[2]
+
+    @property
+    def macs(self) -> int:
+        """Multiplications a frame."""
+        height, width, _ = self.output.shape
+        return height * width * self.weights.size
+
+
+@dataclass(frozen=True, eq=False)
 class Requantize:
     """``y = clamp(rhe(x * 2**-s), lo, hi)``, rhe = round half to even, s = frac in - frac out.
 
@@ -237,9 +282,10 @@ class Output:
         return (self.input,)
 
 
-Operation = Input | Conv | Requantize | Concat | Add | SumPool | MaxPool | Output
+Operation = Input | Conv | Depthwise | Requantize | Concat | Add | SumPool | MaxPool | Output
 OPERATIONS: dict[str, type] = {
-    cls.__name__: cls for cls in (Input, Conv, Requantize, Concat, Add, SumPool, MaxPool, Output)
+    cls.__name__: cls
+    for cls in (Input, Conv, Depthwise, Requantize, Concat, Add, SumPool, MaxPool, Output)
 }
 
 

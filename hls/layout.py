@@ -119,7 +119,7 @@ class _Writer:
                 [name],
                 name=name,
                 domain=CHANNELS_LAST,
-                group=1,
+                group=step.shape[2] if step.depthwise else 1,
                 dilations=[1, 1],
                 kernel_shape=kernel,
                 strides=step.stride,

@@ -23,6 +23,7 @@ from .ir import (
     Add,
     Concat,
     Conv,
+    Depthwise,
     Input,
     MaxPool,
     Network,
@@ -212,13 +213,21 @@ class _Lowering:
         self.values[node.outputs[0]] = self.cast(value, kind, "input")
 
     def conv(self, node: Any) -> None:
-        dilation = nodes.dilation(node)
-        if dilation != (1, 1):
-            raise Refusal(
-                f"layer {nodes.name(node)}: dilation must be 1, not {dilation[0]}x{dilation[1]}"
-            )
+        nodes.must_not_be_dilated(node)
         weights = node.get_weights("weight").data.transpose(3, 0, 1, 2)
         self.convolve(node, weights, nodes.stride(node), nodes.pads(node))
+
+    def depthwise(self, node: Any) -> None:
+        nodes.must_not_be_dilated(node)
+        values, channels = node.get_weights("weight").data, self.source(node).tensor.shape[2]
+        kernel, kernels = values.shape[:2], values.shape[2] * values.shape[3]
+        if kernels != channels:
+            raise Refusal(
+                f"layer {nodes.name(node)}: a depthwise convolution must have one kernel for each "
+                f"of its {channels} channels, not {kernels}"
+            )
+        weights = values.reshape(*kernel, channels, 1).transpose(2, 0, 1, 3)
+        self.convolve(node, weights, nodes.stride(node), nodes.pads(node), Depthwise)
 
     def dense(self, node: Any) -> None:
         self.must_be_a_pixel(node)
@@ -248,12 +257,17 @@ class _Lowering:
         self.result(node, self.source(node))
 
     def convolve(
-        self, node: Any, values: np.ndarray, stride: tuple[int, int], pads: tuple[int, ...]
+        self,
+        node: Any,
+        values: np.ndarray,
+        stride: tuple[int, int],
+        pads: tuple[int, ...],
+        kind: type[Conv | Depthwise] = Conv,
     ) -> None:
         layer = nodes.name(node)
         source = self.plain(self.source(node))
-        kind = Type.of(node.get_weights("weight").type.precision, layer, "weight")
-        grid = (kind.qtype.bits, kind.qtype.frac, kind.lo, kind.qtype.hi)
+        stored = Type.of(node.get_weights("weight").type.precision, layer, "weight")
+        grid = (stored.qtype.bits, stored.qtype.frac, stored.lo, stored.qtype.hi)
         weights = narrow.weights(layer, values, *grid)
         frac = source.qtype.frac + weights.frac
         bias = narrow.bias(layer, node.get_weights("bias").data, frac)
@@ -262,7 +276,8 @@ class _Lowering:
         highest = max(align, default=0)
         nodes.must_accumulate(node, frac, lo << highest, hi << highest)
         tensor = Tensor(f"{layer}/acc", nodes.shape(node), QType.holding(lo, hi, frac), align)
-        op = Conv(layer, source.name, tensor, weights.codes, weights.bits, codes, stride, pads)
+        kernels = weights.codes if kind is Conv else weights.codes[..., 0]
+        op = kind(layer, source.name, tensor, kernels, weights.bits, codes, stride, pads)
         self.result(node, _Value(self.emit(op), layer))
 
     def activation(self, node: Any) -> None:
@@ -363,6 +378,7 @@ _HANDLERS = {
     "InputLayer": _Lowering.input,
     "Conv2D": _Lowering.conv,
     "PointwiseConv2D": _Lowering.conv,
+    "DepthwiseConv2D": _Lowering.depthwise,
     "Dense": _Lowering.dense,
     "Activation": _Lowering.activation,
     "ParametrizedActivation": _Lowering.activation,

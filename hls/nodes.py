@@ -12,7 +12,7 @@ from .types import Type, is_auto
 def name(node: Any) -> str:
     """Return the readable name of a layer; hls4ml prefixes some with their class."""
     found = node.name.removesuffix("_act") if node.class_name == "Activation" else node.name
-    for prefix in ("Conv2D_", "PointwiseConv2D_"):
+    for prefix in ("Conv2D_", "PointwiseConv2D_", "DepthwiseConv2D_"):
         found = found.removeprefix(prefix)
     if found == "output":  # the operation that leaves the network
         found = "output_layer"
@@ -34,12 +34,15 @@ def stride(node: Any) -> tuple[int, int]:
     return node.get_attr("stride_height"), node.get_attr("stride_width")
 
 
-def dilation(node: Any) -> tuple[int, int]:
-    """Return the rows and columns between taps; hls4ml's parser of Keras 3 does not pass it on."""
+def must_not_be_dilated(node: Any) -> None:
+    """Refuse a dilated convolution; hls4ml's parser of Keras 3 does not pass dilation on."""
     keras_model = node.model.config.get_config_value("KerasModel")
     layer = next((x for x in getattr(keras_model, "layers", ()) if x.name == node.name), None)
     rows, columns = getattr(layer, "dilation_rate", (1, 1))
-    return node.get_attr("dilation_height", rows), node.get_attr("dilation_width", columns)
+    rows = node.get_attr("dilation_height", rows)
+    columns = node.get_attr("dilation_width", columns)
+    if (rows, columns) != (1, 1):
+        raise Refusal(f"layer {name(node)}: dilation must be 1, not {rows}x{columns}")
 
 
 def window(node: Any) -> tuple[int, int]:

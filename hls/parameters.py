@@ -173,6 +173,27 @@ def _on_one_grid(name: str, weights: Codes, bias: Codes | None) -> tuple[Codes, 
     return tuple(found)
 
 
+def grouped(node: Node, name: str, weights: Codes, channels: int) -> tuple[Codes, bool]:
+    """Return the weights of a convolution of `channels`, and whether it is depthwise.
+
+    Other groups become one: each output channel has zeros for the input channels it does not see.
+    """
+    groups, (outputs, seen, *kernel) = node.attributes.get("group", 1), weights.codes.shape
+    if groups < 1 or seen * groups != channels:
+        raise Refusal(
+            f"layer {name}: weights must have {channels} input channels, not {seen}"
+            + (f" in each of {groups} groups" if groups != 1 else "")
+        )
+    if outputs % groups:
+        raise Refusal(f"layer {name}: {groups} groups must divide its {outputs} output channels")
+    if groups == 1 or groups == channels == outputs:
+        return weights, groups > 1
+    dense = np.zeros((groups, outputs // groups, groups, seen, *kernel), weights.codes.dtype)
+    for group, own in enumerate(weights.codes.reshape(groups, -1, seen, *kernel)):
+        dense[group, :, group] = own
+    return replace(weights, codes=dense.reshape(outputs, channels, *kernel)), False
+
+
 def geometry(
     node: Node,
     name: str,
@@ -181,9 +202,7 @@ def geometry(
     kernel: tuple[int, int],
 ) -> Geometry:
     """Return stride and padding of a convolution, `added` from a Pad node before it included."""
-    group, dilations = node.attributes.get("group", 1), node.attributes.get("dilations", (1, 1))
-    if group != 1:
-        raise Refusal(f"layer {name}: a convolution must have one group, not {group}")
+    dilations = node.attributes.get("dilations", (1, 1))
     if any(d != 1 for d in dilations):
         raise Refusal(
             f"layer {name}: dilation must be 1, not {'x'.join(str(d) for d in dilations)}"

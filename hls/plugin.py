@@ -24,6 +24,7 @@ _PARSE = [  # what hls4ml does to QONNX, without the passes for scales that are 
     "fuse_quant_with_constant",
     "quant_to_activation",
     "conv_to_conv_x_d",
+    "conv_to_depthwise_conv_x_d",
 ]
 
 

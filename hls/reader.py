@@ -159,16 +159,14 @@ class _Reader:
         weights, bias = found(node, name, self.parameters, self.graph.constants)
         kernel = weights.codes.shape[2:]
         geometry = parameters.geometry(node, name, source.shape, source.pads, kernel)
-        if weights.codes.shape[1] != source.shape[2]:
-            raise Refusal(
-                f"layer {name}: weights must have {source.shape[2]} input channels, not "
-                f"{weights.codes.shape[1]}"
-            )
+        weights, depthwise = parameters.grouped(node, name, weights, source.shape[2])
         shape = parameters.output_shape(name, source.shape, weights.codes.shape, geometry)
         self.names.of[node.outputs[0]] = name
         self.add(
             node,
-            Convolve(name, source.tensor, node.outputs[0], shape, weights, bias, *geometry),
+            Convolve(
+                name, source.tensor, node.outputs[0], shape, weights, bias, *geometry, depthwise
+            ),
             dense,
         )
 

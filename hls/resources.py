@@ -93,6 +93,24 @@ def conv_logic(parameters: dict[str, int]) -> Estimate:
     return Estimate(lut=round(lut + out.lut), ff=round(ff + out.ff), srl=srl, dsp=dsps)
 
 
+def _depthwise_logic(p: dict[str, int]) -> Estimate:
+    """Return the resources of a zf_depthwise without its memories."""
+    lanes, codes, acc, weight = p["Lanes"], p["ABits"], p["AccBits"], p["WBits"]
+    deep, pairs = p["Channels"] // lanes, -(-codes // 4)
+    digit, pair = weight + 2, weight + 4
+    # a digit's sum is of two masked weights: two LUTs a bit
+    product = pairs * (4 * digit + pair) + min(pairs, 2) * acc
+    requantize = acc + REQUANTIZER.lut + (3 * acc if p["ShiftBits"] else 0)
+    kept = pairs * (2 * digit + pair) + acc + 3 * acc + REQUANTIZER.ff + p["OutBits"]
+    line = acc if deep > 2 else 0  # the words of the delay line in shift registers
+    kept += 0 if line else (deep - 1) * acc
+    return Estimate(
+        lut=WINDOW.lut + FIFO.lut + lanes * (product + requantize),
+        ff=WINDOW.ff + FIFO.ff + lanes * kept,
+        srl=lanes * line,
+    )
+
+
 def _tree(bits: int, count: int, leave: int) -> tuple[int, int]:
     """Return the bits of all adders of a zf_sum, and those of its results."""
     total = 0
@@ -119,6 +137,8 @@ def logic(instance: Instance, block_weights: bool = False) -> Estimate:
         case "zf_conv":
             words = instance.operation.weights[0].size // (p["Taps"] * p["Lanes"])
             return conv_logic(p | {"Words": words, "RomBlock": int(block_weights)})
+        case "zf_depthwise":
+            return _depthwise_logic(p)
         case "zf_width":
             wide, narrow = max(widths), min(widths)
             if wide == narrow:

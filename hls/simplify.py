@@ -50,7 +50,7 @@ def _pushed_back(model: Steps, select: Select) -> tuple[Step, ...]:
     makers = {step.output: step for step in model.steps}
     cut: dict[str, Step] = {}  # by the old name of the output
     tensor = select.input
-    while not isinstance(cut.get(tensor), Convolve):
+    while True:
         maker = makers.get(tensor)
         if maker is None or isinstance(maker, Join | Sum):
             kind = "concatenation" if isinstance(maker, Join) else "addition"
@@ -68,7 +68,8 @@ def _pushed_back(model: Steps, select: Select) -> tuple[Step, ...]:
         if isinstance(maker, Convolve):
             bias = maker.bias.take(channels) if maker.bias else None
             cut[tensor] = replace(cut[tensor], weights=maker.weights.take(channels), bias=bias)
-            break
+            if not maker.depthwise:
+                break
         tensor = maker.input
     last = cut[select.input]
     cut[select.input] = replace(last, output=select.output)

@@ -71,7 +71,10 @@ class Quantize:
 
 @dataclass(frozen=True, eq=False)
 class Convolve:
-    """A convolution; weights are (M, C, KH, KW), pads top, left, bottom, right."""
+    """A convolution; weights are (M, C, KH, KW), pads top, left, bottom, right.
+
+    A depthwise one has a kernel a channel, (C, 1, KH, KW).
+    """
 
     name: str
     input: str
@@ -81,6 +84,7 @@ class Convolve:
     bias: Codes | None
     stride: tuple[int, int]
     pads: tuple[int, int, int, int]
+    depthwise: bool = False
 
     kind: ClassVar[str] = "conv"
 

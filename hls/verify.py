@@ -7,6 +7,7 @@ from .ir import (
     Add,
     Concat,
     Conv,
+    Depthwise,
     Input,
     MaxPool,
     Network,
@@ -79,9 +80,27 @@ def _input(op: Input, sources: list[Tensor]) -> None:
 
 
 def _conv(op: Conv, sources: list[Tensor]) -> None:
-    (source,) = sources
+    outputs, *_, channels = op.weights.shape
+    if channels != sources[0].shape[2] or op.bias.shape != (outputs,):
+        raise Refusal(
+            f"layer {op.name}: weights {op.weights.shape} and bias {op.bias.shape} must match "
+            f"{sources[0].shape[2]} input channels"
+        )
+    _convolution(op, sources[0])
+
+
+def _depthwise(op: Depthwise, sources: list[Tensor]) -> None:
+    channels = sources[0].shape[2]
+    if op.weights.shape[:1] != (channels,) or op.bias.shape != (channels,):
+        raise Refusal(
+            f"layer {op.name}: weights {op.weights.shape} and bias {op.bias.shape} must be of its "
+            f"{channels} channels"
+        )
+    _convolution(op, sources[0])
+
+
+def _convolution(op: Conv | Depthwise, source: Tensor) -> None:
     _plain(op, source)
-    outputs, kernel_h, kernel_w, channels = op.weights.shape
     if source.qtype.bits not in ACTIVATION_BITS:
         raise Refusal(
             f"layer {op.name}: a convolution's input must be quantized to 2 to 8 bits, not be "
@@ -98,21 +117,14 @@ def _conv(op: Conv, sources: list[Tensor]) -> None:
     wide = max(int(op.bias.max()).bit_length(), (~int(op.bias.min())).bit_length()) + 1
     if wide > MAX_BIAS_BITS:
         raise Refusal(f"layer {op.name}: biases must fit {MAX_BIAS_BITS} bits, not {wide}")
-    if channels != source.shape[2] or op.bias.shape != (outputs,):
-        raise Refusal(
-            f"layer {op.name}: weights {op.weights.shape} and bias {op.bias.shape} must match "
-            f"{source.shape[2]} input channels"
-        )
+    outputs, (kernel_h, kernel_w) = len(op.weights), op.kernel
     if kernel_h % 2 == 0 or kernel_w % 2 == 0:
         raise Refusal(f"layer {op.name}: kernels must be odd, not {kernel_h}x{kernel_w}")
     if not set(op.stride) <= {1, 2}:
         raise Refusal(f"layer {op.name}: strides must be 1 or 2, not {op.stride[0]}x{op.stride[1]}")
     top, left, bottom, right = op.pads
-    if min(op.pads) < 0 or max(top, bottom) >= kernel_h or max(left, right) >= kernel_w:
-        raise Refusal(
-            f"layer {op.name}: padding must be smaller than the kernel of {kernel_h}x{kernel_w}, "
-            f"not {op.pads}"
-        )
+    if min(op.pads) < 0:
+        raise Refusal(f"layer {op.name}: padding must not be negative, not {op.pads}")
     height = (source.shape[0] + top + bottom - kernel_h) // op.stride[0] + 1
     width = (source.shape[1] + left + right - kernel_w) // op.stride[1] + 1
     _shape(op, (height, width, outputs))
@@ -216,6 +228,7 @@ def _output(op: Output, sources: list[Tensor]) -> None:
 _RULES = {
     Input: _input,
     Conv: _conv,
+    Depthwise: _depthwise,
     Requantize: _requantize,
     Concat: _concat,
     Add: _add,

@@ -20,7 +20,7 @@ import onnx
 from .. import Refusal
 from . import folder, onnx_graph
 from .interpret import decode
-from .ir import Conv, MaxPool, Network, QType, SumPool
+from .ir import Conv, Depthwise, MaxPool, Network, QType, SumPool
 from .lower import from_onnx
 from .names import from_identifier
 from .passes import widths
@@ -122,6 +122,7 @@ def convert(
             clock_period=clock_period,
             hls_config=_config(prepared, network),
         )
+    _order_kernels(graph)
     _size_streams(graph)
     return graph
 
@@ -180,7 +181,7 @@ def _config(prepared: onnx.ModelProto, network: Network) -> dict[str, Any]:
         if node.op in ("Conv", "Relu") and readers.get(node.outputs[0]) != ["Quant"]:
             # alone before a quantizer, hls4ml would give the layer that quantizer's type
             maker = tensors.get(from_identifier(makers[node.outputs[0]]))
-            if isinstance(maker, Conv):
+            if isinstance(maker, Conv | Depthwise):
                 kind = _wide(maker, ranges[maker.output.name], node.op == "Relu")
                 precisions["result"] = kind
         if node.op == "AveragePool":
@@ -199,7 +200,7 @@ def _config(prepared: onnx.ModelProto, network: Network) -> dict[str, Any]:
     }
 
 
-def _wide(conv: Conv, found: widths.Range, rectified: bool) -> str:
+def _wide(conv: Conv | Depthwise, found: widths.Range, rectified: bool) -> str:
     """Return the type of an accumulator with its channels aligned."""
     lo, hi = (bound << max(conv.output.align, default=0) for bound in found)
     return _precision(QType.holding(0 if rectified else lo, hi, conv.output.qtype.frac))
@@ -215,7 +216,18 @@ def _entry(network: Network) -> str:
 
 
 def _readable(node: Any) -> str:
-    return from_identifier(node.name.removeprefix("Conv2D_"))
+    return from_identifier(node.name.removeprefix("Conv2D_").removeprefix("DepthwiseConv2D_"))
+
+
+def _order_kernels(graph: Any) -> None:
+    """Put the channels of depthwise kernels last, where hls4ml's C++ reads them.
+
+    Its pass for the Resource strategy moves them first, as if they were filters.
+    """
+    for node in graph.get_layers():
+        if node.class_name == "DepthwiseConv2D":
+            weights = node.weights["weight"]
+            weights.data = weights.data.transpose(3, 1, 2, 0)  # from (C, KH, KW, 1)
 
 
 def _streams(graph: Any) -> list[Any]:

@@ -133,18 +133,22 @@ PLAIN = {
     "serial_rectangle": Setup((7, 4, 2), (5, 3), Fold(1, 1, 1), (2, 1), (2, 1, 0, 0)),
     "serial_larger": Setup((2, 3, 2), (5, 7), Fold(1, 1, 2), (1, 1), (3, 4, 2, 3)),
     "serial_wasted": Setup((6, 7, 1), (3, 2), Fold(1, 1, 1), BOTH, groups=2),
+    "serial_framed": Setup((4, 3, 2), (1, 1), Fold(1, 1, 1), (1, 1), SAME, groups=2, toggle=1),
+    "serial_far": Setup((3, 4, 2), (3, 3), Fold(1, 1, 2), (2, 1), (5, 4, 3, 7), steady=True),
     # a column of taps a word
     "column": Setup((5, 3, 4), (3, 3), Fold(1, 3, 2), (1, 1), SAME, groups=2, toggle=1),
     "column_steady": Setup((5, 7, 2), (3, 3), Fold(1, 3, 1), BOTH, SAME, steady=True),
     "column_skewed": Setup((7, 5, 1), (5, 3), Fold(1, 5, 1), (1, 2), (0, 2, 3, 1), steady=True),
     "column_larger": Setup((3, 2, 2), (7, 5), Fold(1, 7, 2), (1, 1), (5, 2, 4, 3), steady=True),
     "column_wasted": Setup((8, 6, 1), (3, 3), Fold(1, 3, 1), (2, 2), groups=3),
+    "column_far": Setup((3, 4, 2), (3, 3), Fold(1, 3, 2), (1, 2), (4, 3, 6, 5)),
     # the whole window a word
     "full": Setup((4, 5, 4), (3, 3), Fold(1, 9, 2), (1, 1), SAME, groups=2, toggle=1),
     "full_steady": Setup((7, 6, 2), (3, 3), Fold(1, 9, 2), BOTH, (1, 0, 0, 1), steady=True),
     "full_five": Setup((6, 6, 1), (5, 5), Fold(1, 25, 1), (2, 1), (2, 2, 2, 2), bits=5, block=1),
     "full_seven": Setup((5, 4, 1), (7, 7), Fold(1, 49, 1), (2, 2), (3, 3, 3, 3), steady=True),
     "full_row": Setup((3, 6, 2), (1, 3), Fold(1, 3, 1), (1, 2), (0, 2, 0, 1), groups=2),
+    "full_far": Setup((2, 3, 2), (3, 3), Fold(1, 9, 1), (1, 1), (3, 4, 4, 3), steady=True),
     "full_tall": Setup((6, 3, 2), (3, 1), Fold(1, 3, 2), (2, 1), (1, 0, 0, 0), steady=True),
 }
 SEVERAL = {
@@ -160,6 +164,7 @@ SEVERAL = {
     "four": Setup((4, 8, 2), (3, 3), Fold(1, 1, 2, 4), (1, 1), SAME, groups=2, toggle=0b1010),
     "four_odd": Setup((5, 9, 2), (3, 3), Fold(1, 1, 2, 4), BOTH, SAME, steady=True, toggle=0b0110),
     "four_of_three": Setup((4, 3, 1), (3, 3), Fold(1, 1, 1, 4), (1, 1), SAME, groups=2),
+    "two_framed": Setup((4, 5, 4), (1, 1), Fold(1, 1, 2, 2), (1, 1), SAME, groups=2, toggle=2),
     "two_columns": Setup((5, 5, 2), (3, 3), Fold(1, 3, 1, 2), (1, 1), SAME, groups=2, toggle=2),
     "two_columns_steady": Setup((5, 8, 2), (3, 3), Fold(1, 3, 2, 2), BOTH, SAME, steady=True),
     "four_columns": Setup((6, 7, 1), (5, 3), Fold(1, 5, 1, 4), (1, 1), (2, 1, 2, 1), block=1),

@@ -33,6 +33,12 @@ WINDOWS = {
     "seven": _window((6, 7), (7, 7), (2, 2), (3, 3, 3, 3)),
     "larger": _window((2, 3), (5, 7), pads=(4, 6, 4, 5)),
     "drop": _window((1, 5), (3, 3), pads=(1, 1, 1, 1)),
+    # windows that lie in the padding
+    "framed": _window((4, 5), (1, 1), pads=(1, 1, 1, 1)),
+    "framed_strided": _window((5, 4), (1, 1), (2, 2), (2, 1, 3, 4)),
+    "far": _window((3, 4), (3, 3), pads=(5, 7, 4, 3)),
+    "far_strided": _window((3, 4), (3, 1), (2, 2), (6, 3, 3, 5)),
+    "missed": _window((1, 1), (1, 1), (2, 2), (1, 1, 1, 1)),
 }
 SEVERAL = {  # pixels a step
     "row": (_window((1, 12), (1, 1)), 2),
@@ -46,6 +52,8 @@ SEVERAL = {  # pixels a step
     "upper_left": (_window((5, 5), (3, 5), (1, 2), (2, 4, 0, 0)), 2),
     "lower_right": (_window((6, 5), (3, 3), (2, 1), (0, 0, 1, 1)), 2),
     "larger": (_window((2, 3), (5, 7), pads=(4, 6, 4, 5)), 4),
+    "framed": (_window((4, 5), (1, 1), pads=(1, 1, 1, 1)), 2),
+    "far": (_window((3, 4), (3, 3), (1, 2), (5, 9, 4, 3)), 4),
     "one_step": (_window((5, 3), (3, 3), pads=(1, 1, 1, 1)), 4),
 }
 STEPS = {name: (window, 1) for name, window in WINDOWS.items()} | {

@@ -57,6 +57,8 @@ CASES = {
     "lower_right": _case((6, 5), (3, 3), (2, 1), (0, 0, 2, 2), taps=9, groups=2),
     "oblong": _case((3, 9), (1, 5), (1, 2), (0, 2, 0, 1), deep=2),
     "larger": _case((2, 3), (5, 7), pads=(4, 6, 4, 5), taps=35),
+    "framed": _case((3, 4), (1, 1), pads=SAME, deep=2),
+    "far": _case((3, 4), (3, 3), BOTH, (5, 4, 3, 7), taps=3),
     # several pixels a step
     "two": _case((4, 6), (3, 3), pads=SAME, groups=2, pixels=2),
     "two_odd": _case((4, 7), (3, 3), (1, 1), SAME, taps=3, deep=2, pixels=2),

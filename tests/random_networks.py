@@ -9,6 +9,7 @@ from zynqfire.hls.ir import (
     Add,
     Concat,
     Conv,
+    Depthwise,
     Fold,
     Input,
     MaxPool,
@@ -52,18 +53,28 @@ class Builder:
 
     def convolution(self, name, source, outputs, kernel, stride, pads, bits=4, per_channel=False):
         """Append a convolution; return the accumulator's tensor."""
-        (height, width, channels), qtype = source.shape, source.qtype
-        kh, kw = kernel
+        shape = (outputs, *kernel, source.shape[2])
+        return self._weighted(Conv, name, source, shape, stride, pads, bits, per_channel)
+
+    def depthwise(self, name, source, kernel, stride, pads, bits=4, per_channel=False):
+        """Append a depthwise convolution; return the accumulator's tensor."""
+        shape = (source.shape[2], *kernel)
+        return self._weighted(Depthwise, name, source, shape, stride, pads, bits, per_channel)
+
+    def _weighted(self, kind, name, source, shape, stride, pads, bits, per_channel):
+        (height, width, _), qtype = source.shape, source.qtype
+        outputs, kh, kw, *_ = shape
         top, left, bottom, right = pads
         out_h = (height + top + bottom - kh) // stride[0] + 1
         out_w = (width + left + right - kw) // stride[1] + 1
         high = (1 << (bits - 1)) - 1
         low = -high - int(self.rng.integers(2))  # narrow, or the full range
-        weights = self.rng.integers(low, high + 1, (outputs, kh, kw, channels))
-        reach = max(4, int(math.sqrt(kh * kw * channels) * high * qtype.hi / 4))
+        weights = self.rng.integers(low, high + 1, shape)
+        flat = weights.reshape(outputs, -1)
+        reach = max(4, int(math.sqrt(flat.shape[1]) * high * qtype.hi / 4))
         bias = self.rng.integers(-reach, reach + 1, outputs) * int(self.rng.integers(2))
-        least = np.minimum(weights * qtype.lo, weights * qtype.hi).sum((1, 2, 3))
-        most = np.maximum(weights * qtype.lo, weights * qtype.hi).sum((1, 2, 3))
+        least = np.minimum(flat * qtype.lo, flat * qtype.hi).sum(1)
+        most = np.maximum(flat * qtype.lo, flat * qtype.hi).sum(1)
         lo = int(min(least.min(), (least + bias).min()))
         hi = int(max(most.max(), (most + bias).max()))
         align = tuple(int(a) for a in self.rng.integers(0, 4, outputs)) if per_channel else ()
@@ -71,7 +82,7 @@ class Builder:
             align = ()
         frac = qtype.frac + 5
         tensor = Tensor(f"{name}_acc", (out_h, out_w, outputs), QType.holding(lo, hi, frac), align)
-        self.operations.append(Conv(name, source.name, tensor, weights, bits, bias, stride, pads))
+        self.operations.append(kind(name, source.name, tensor, weights, bits, bias, stride, pads))
         return tensor
 
     def requantize(self, name, source, bits=4, signed=False, narrow=False):
@@ -138,7 +149,7 @@ class Builder:
 
 
 def random_network(seed: int) -> Network:
-    """Return a small random network: convolutions, maybe a fire module, maybe a pool."""
+    """Return a small random network: convolutions, maybe a separable one, a fire module, a pool."""
     rng = np.random.default_rng(seed)
     height, width = (int(n) for n in rng.integers(5, 12, 2))
     channels = int(rng.choice([1, 2, 3, 4, 6]))
@@ -149,10 +160,10 @@ def random_network(seed: int) -> Network:
         kernel = int(rng.choice([1, 3, 5, 7]))
         kernel = (kernel, kernel)
         stride = (int(rng.integers(1, 3)),) * 2
-        pads = tuple(int(p) for p in rng.integers(0, (kernel[0] + 1) // 2, 4))
+        most = kernel[0] + 1 if rng.integers(8) == 0 else (kernel[0] - 1) // 2
+        pads = tuple(int(p) for p in rng.integers(0, most + 1, 4))
         while any(tensor.shape[i] + pads[i] + pads[i + 2] < kernel[i] for i in range(2)):
             kernel = (kernel[0] - 2,) * 2
-            pads = tuple(min(p, kernel[0] - 1) for p in pads)
         tensor = build.convolution(
             f"conv{index}",
             tensor,
@@ -170,6 +181,8 @@ def random_network(seed: int) -> Network:
             bool(rng.integers(2)),
             bool(rng.integers(2)),
         )
+    if rng.integers(3) == 0:
+        tensor = separable(build, "separable", tensor, 4, (int(rng.integers(1, 3)),) * 2)
     if rng.integers(2):
         tensor = fire(build, "fire", tensor, 2, int(rng.choice([2, 4])), int(rng.choice([2, 4, 6])))
     tensor = build.convolution(
@@ -186,6 +199,15 @@ def random_network(seed: int) -> Network:
     elif rng.integers(2):
         tensor = build.requantize("last", tensor, 8, True)
     return build.output(tensor)
+
+
+def separable(build: Builder, name: str, source, outputs: int, stride=(1, 1)):
+    """Append MobileNet's block, depthwise 3x3 and pointwise; return its result's tensor."""
+    scales = {"per_channel": True}
+    tensor = build.depthwise(f"{name}/depthwise", source, (3, 3), stride, (1,) * 4, **scales)
+    tensor = build.requantize(f"{name}/depthwise", tensor)
+    tensor = build.convolution(f"{name}/pointwise", tensor, outputs, (1, 1), (1, 1), (0,) * 4)
+    return build.requantize(f"{name}/pointwise", tensor)
 
 
 def bypassed(build: Builder, name: str, source, squeeze: int):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import Conv, MaxPool
+from ..ir import Conv, Depthwise, MaxPool
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Window:
     out_w: int
 
     @classmethod
-    def of(cls, op: Conv | MaxPool, in_shape: tuple[int, int, int]) -> Window:
+    def of(cls, op: Conv | Depthwise | MaxPool, in_shape: tuple[int, int, int]) -> Window:
         """Return the window of `op` over an input of `in_shape`.
 
         A 1x1 convolution of stride 1 sees its map as one row and keeps a few pixels of it.
@@ -59,19 +59,23 @@ class Window:
         return -(-self.out_w // pixels)
 
     def need(self, pixels: int = 1) -> np.ndarray:
-        """Return, for each step, how many input pixels must have come: (out_h * steps,)."""
+        """Return, for each step, how many input pixels must have come: (out_h * steps,).
+
+        One at least, also for a window in the padding: no output comes before its frame.
+        """
         y, x = np.arange(self.out_h)[:, None], np.arange(self.steps(pixels))[None, :]
         reach = self.kernel_w + (pixels - 1) * self.stride_w
-        row = np.minimum(y * self.stride_h - self.pad_top + self.kernel_h - 1, self.in_h - 1)
-        column = np.minimum(x * pixels * self.stride_w - self.pad_left + reach, self.in_w)
+        row = np.clip(y * self.stride_h - self.pad_top + self.kernel_h, 1, self.in_h) - 1
+        column = np.clip(x * pixels * self.stride_w - self.pad_left + reach, 1, self.in_w)
         return (row * self.in_w + column).ravel()
 
     def done(self, pixels: int = 1) -> np.ndarray:
         """Return, for each step, how many input pixels nobody reads from then on."""
         y, x = np.arange(self.out_h)[:, None], np.arange(self.steps(pixels))[None, :]
-        column = np.maximum(x * pixels * self.stride_w - self.pad_left, 0)
-        start = (y * self.stride_h - self.pad_top) * self.in_w + column
-        return np.where(y * self.stride_h >= self.pad_top, start, 0).ravel()
+        top = y * self.stride_h - self.pad_top
+        column = np.clip(x * pixels * self.stride_w - self.pad_left, 0, self.in_w)
+        inside = (top >= 0) & (top < self.in_h)
+        return (np.clip(top, 0, self.in_h) * self.in_w + np.where(inside, column, 0)).ravel()
 
     def places(self, pixels: int = 1, whole_rows: bool = False) -> int:
         """Return the pixels to keep so that an even flow of frames is never held up.

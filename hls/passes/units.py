@@ -37,13 +37,13 @@ def convolution(
     size = sizes(op, fold, codes, window)
     out = sink.tensor.qtype
     shifts = conv_shifts(op.output, requantize)
-    halves = _halves(shifts)
+    halves = rounding(shifts)
     acc_bits = sum_bits(op.output.qtype, int(halves.max()))
     lo, hi = (requantize.lo, requantize.hi) if requantize else (out.lo, out.hi)
 
     biases = _biases(op, fold, codes, halves, acc_bits)
     shift_bits = int(shifts.max() - shifts.min()).bit_length()
-    bias_bits = _signed_bits(biases) if biases.any() or shift_bits else 0
+    bias_bits = signed_bits(biases) if biases.any() or shift_bits else 0
     fields = [(biases, bias_bits)] if bias_bits else []
     if shift_bits:
         fields.append((np.broadcast_to(shifts - shifts.min(), biases.shape), shift_bits))
@@ -198,9 +198,9 @@ def rescale(op: Requantize, source: Stream, sink: Stream) -> Instance:
     file = f"mem/{sink.name}.shift.mem"
     channels = source.tensor.shape[2]
     lanes = [(np.resize(shifts - shifts.min(), channels), shift_bits)]
-    bias_bits = _signed_bits(_halves(shifts)) if shift_bits else 0
+    bias_bits = signed_bits(rounding(shifts)) if shift_bits else 0
     if shift_bits:
-        lanes.insert(0, (np.resize(_halves(shifts), channels), bias_bits))
+        lanes.insert(0, (np.resize(rounding(shifts), channels), bias_bits))
     return Instance(
         name=f"u_{sink.name}",
         layer=op.name,
@@ -432,7 +432,7 @@ def conv_shifts(tensor: Tensor, requantize: Requantize | None) -> np.ndarray:
     return tensor.qtype.frac - requantize.output.qtype.frac - align
 
 
-def _halves(shifts: np.ndarray) -> np.ndarray:
+def rounding(shifts: np.ndarray) -> np.ndarray:
     """Return what makes each channel's shift round half up, (channels,)."""
     return np.where(shifts > 0, 1 << np.maximum(shifts - 1, 0), 0)
 
@@ -442,5 +442,6 @@ def sum_bits(qtype: QType, half: int) -> int:
     return QType.holding(min(qtype.lo, -1), qtype.hi + half, 0).bits
 
 
-def _signed_bits(values: np.ndarray) -> int:
+def signed_bits(values: np.ndarray) -> int:
+    """Return the bits of a signed number for every one of `values`."""
     return max(int(values.max()).bit_length(), (-1 - int(values.min())).bit_length()) + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir import Add, Conv, Input, Network, Operation, Output, Requantize, SumPool
+from ..ir import Add, Conv, Depthwise, Input, Network, Operation, Output, Requantize, SumPool
 
 Range = tuple[int, int]
 
@@ -35,7 +35,7 @@ def output_range(op: Operation, inputs: list[Range]) -> Range:
     """Return the range of an operation's result for the ranges of its inputs."""
     if isinstance(op, Input):
         return op.output.qtype.lo, op.output.qtype.hi
-    if isinstance(op, Conv):
+    if isinstance(op, Conv | Depthwise):
         return accumulator(op.weights, op.bias, inputs[0])
     if isinstance(op, Requantize):
         return op.lo, op.hi
@@ -63,7 +63,7 @@ def ranges(network: Network) -> dict[str, Range]:
     return known
 
 
-def gemm_bound(conv: Conv, codes: Range) -> int:
+def gemm_bound(conv: Conv | Depthwise, codes: Range) -> int:
     """Return a bound on every intermediate sum of a convolution, in any order of summation."""
     magnitude = int(np.abs(conv.weights).reshape(len(conv.weights), -1).sum(axis=1).max(initial=0))
     return magnitude * max(abs(codes[0]), abs(codes[1])) + int(np.abs(conv.bias).max(initial=0))

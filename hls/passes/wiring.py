@@ -11,6 +11,7 @@ from ..ir import (
     Add,
     Concat,
     Conv,
+    Depthwise,
     Fold,
     MaxPool,
     Network,
@@ -21,6 +22,7 @@ from ..ir import (
     Tensor,
 )
 from . import fifos, units
+from .depthwise import depthwise
 
 RESERVED = ("axis_in", "axis_out", "s_axis", "m_axis")  # names in the emitted top
 
@@ -55,12 +57,15 @@ class _Wiring:
                 self.convolution(op)
             case Requantize():
                 producer = self.network.producer(op.input)
-                if not isinstance(producer, Conv) or self.own_requantize(producer) is None:
+                own = isinstance(producer, Conv | Depthwise) and self.own_requantize(producer)
+                if not own:
                     self.rescale(op)  # a convolution's own is part of its unit
             case Concat():
                 self.concat(op)
             case Add():
                 self.addition(op)
+            case Depthwise():
+                self.depthwise(op)
             case MaxPool():
                 self.max_pool(op)
             case SumPool():
@@ -94,7 +99,7 @@ class _Wiring:
         self.add(units.convolution(op, requantize, fold, source, stream))
         self.deliver(stream)
 
-    def own_requantize(self, op: Conv) -> Requantize | None:
+    def own_requantize(self, op: Conv | Depthwise) -> Requantize | None:
         """Return the requantization in the unit of `op`: its accumulators' only reader."""
         first, *others = self.network.consumers(op.output.name)
         return first if isinstance(first, Requantize) and not others else None
@@ -150,21 +155,26 @@ class _Wiring:
         ]
         return next((lanes for lanes in wanted if lanes in enough), enough[0])
 
+    def depthwise(self, op: Depthwise) -> None:
+        source = self.take(op.input, op, self.window_lanes(op))
+        requantize = self.own_requantize(op)
+        tensor = requantize.output if requantize else op.output
+        stream = self.stream(identifier(op.name), tensor, source.lanes, op.name)
+        self.add(depthwise(op, requantize, source, stream))
+        self.deliver(stream)
+
     def max_pool(self, op: MaxPool) -> None:
-        height, width, channels = op.output.shape
-        taps = math.prod(op.kernel)
-        lanes = next(
-            (
-                n
-                for n in divisors(channels)
-                if height * width * taps * channels // n <= self.interval
-            ),
-            channels,
-        )
-        source = self.take(op.input, op, lanes)
-        stream = self.stream(identifier(op.name), op.output, lanes, op.name)
+        source = self.take(op.input, op, self.window_lanes(op))
+        stream = self.stream(identifier(op.name), op.output, source.lanes, op.name)
         self.add(units.max_pool(op, source, stream))
         self.deliver(stream)
+
+    def window_lanes(self, op: Depthwise | MaxPool) -> int:
+        """Return the fewest channels a word that keep the interval, a tap a cycle."""
+        height, width, channels = self.network.tensor(op.input).shape
+        most = max(height * width, math.prod(op.output.shape[:2]) * math.prod(op.kernel))
+        enough = (n for n in divisors(channels) if most * channels // n <= self.interval)
+        return next(enough, channels)
 
     def sum_pool(self, op: SumPool) -> None:
         source = self.take(op.input, op, None)

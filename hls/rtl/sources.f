@@ -31,6 +31,7 @@ zf_width.sv
 zf_fork.sv
 zf_concat.sv
 zf_add.sv
+zf_depthwise.sv
 zf_max_pool.sv
 zf_sum_pool.sv
 zf_axis_in.sv

@@ -5,10 +5,12 @@
 // Counts input pixels in raster order, across frames. A step is `Pixels` output pixels of a row,
 // whose windows together are Reach = KernelW + (Pixels - 1)*StrideW wide and move by
 // StepW = Pixels*StrideW. Step (y, x) needs every input pixel up to their bottom right corner,
-//   need(y, x) = min(y*StrideH - PadTop + KernelH - 1, InH - 1) * InW
-//              + min(x*StepW - PadLeft + Reach, InW),
+//   need(y, x) = (clamp(y*StrideH - PadTop + KernelH, 1, InH) - 1)*InW
+//              + clamp(x*StepW - PadLeft + Reach, 1, InW)
+// (one at least, also in the padding, so that no output comes before its frame),
 // and once it comes up, no later window reads the input pixels before
-//   done(y, x) = y*StrideH >= PadTop ? (y*StrideH - PadTop)*InW + max(0, x*StepW - PadLeft) : 0.
+//   top = y*StrideH - PadTop
+//   done(y, x) = clamp(top, 0, InH)*InW + (0 <= top < InH ? clamp(x*StepW - PadLeft, 0, InW) : 0).
 // Between neighbouring steps both grow by one of few constants; this unit adds them up, and has
 // the next two ready in registers. Places is how many pixels the memory holds.
 //   ahead = stored - need of the current step;  ready_o = ahead >= 0
@@ -42,32 +44,43 @@ module zf_window_credit #(
     output logic             room_o
 );
 
-  function automatic int least(input int a, input int b);
-    least = (a < b) ? a : b;
-  endfunction
-
   localparam int StepW = Pixels * StrideW;
   localparam int Reach = KernelW + (Pixels - 1) * StrideW;
 
-  // Last step and row whose window does not hang over the right and the bottom edge; -1: none.
+  function automatic int clamp(input int value, input int least, input int most);
+    clamp = (value < least) ? least : (value < most) ? value : most;
+  endfunction
+
+  function automatic int need(input int y, input int x);
+    need = (clamp(y * StrideH - PadTop + KernelH, 1, InH) - 1) * InW
+        + clamp(x * StepW - PadLeft + Reach, 1, InW);
+  endfunction
+
+  function automatic int done(input int y, input int x);
+    int top;
+    top  = y * StrideH - PadTop;
+    done = clamp(top, 0, InH) * InW;
+    if (top >= 0 && top < InH) done += clamp(x * StepW - PadLeft, 0, InW);
+  endfunction
+
+  // Need: the first step and row whose window is not all in the padding; the last ones whose window
+  // does not hang over the right and the bottom edge, -1 if there is none.
+  localparam int FirstX = (PadLeft < Reach) ? 0 : (PadLeft - Reach) / StepW + 1;
+  localparam int FirstY = (PadTop < KernelH) ? 0 : (PadTop - KernelH) / StrideH + 1;
   localparam int ClipX =
       (InW + PadLeft < Reach) ? -1 : (InW + PadLeft - Reach) / StepW;
   localparam int ClipY = (InH + PadTop < KernelH) ? -1 : (InH + PadTop - KernelH) / StrideH;
-  localparam int FreeX = (PadLeft + StepW - 1) / StepW;  // first column off the left padding
+  // Done: the first off the left and the upper padding, and the first beyond the map.
+  localparam int FreeX = (PadLeft + StepW - 1) / StepW;
   localparam int FreeY = (PadTop + StrideH - 1) / StrideH;
+  localparam int FullX = (InW + PadLeft + StepW - 1) / StepW;
+  localparam int FullY = (InH + PadTop + StrideH - 1) / StrideH;
 
-  localparam int NeedX = least(Reach - PadLeft, InW);
-  localparam int NeedXEnd = least((Steps - 1) * StepW - PadLeft + Reach, InW);
-  localparam int NeedY = least(KernelH - PadTop - 1, InH - 1);
-  localparam int NeedYEnd = least((OutH - 1) * StrideH - PadTop + KernelH - 1, InH - 1);
-  localparam int DoneXEnd = (Steps - 1 >= FreeX) ? (Steps - 1) * StepW - PadLeft : 0;
-  localparam int DoneEnd =
-      (OutH - 1 >= FreeY) ? ((OutH - 1) * StrideH - PadTop) * InW + DoneXEnd : 0;
+  localparam int NextX = need(0, 0) - need(0, Steps - 1);  // from the end of a row to the next
+  localparam int DoneXEnd = clamp((Steps - 1) * StepW - PadLeft, 0, InW);
 
   initial begin
-    if (PadTop >= KernelH || PadLeft >= KernelW)
-      $fatal(1, "%m: pads %0d, %0d must be below the kernel", PadTop, PadLeft);
-    if (Places < NeedY * InW + NeedX)
+    if (Places < need(0, 0))
       $fatal(1, "%m: Places %0d cannot hold the first window", Places);
   end
 
@@ -86,32 +99,43 @@ module zf_window_credit #(
   // How much need and done grow from step (y, x) to the one after it.
   function automatic count_t more_need(input int y, input int x);
     if (x != Steps - 1) begin
-      if (below(x, ClipX)) more_need = count_t'(StepW);
+      if (below(x, FirstX - 1)) more_need = '0;
+      else if (x == FirstX - 1) more_need = count_t'(need(0, FirstX) - need(0, FirstX - 1));
+      else if (below(x, ClipX)) more_need = count_t'(StepW);
       else if (x == ClipX)
         more_need = count_t'(InW - (ClipX * StepW - PadLeft + Reach));
       else more_need = '0;
     end else if (y != OutH - 1) begin
-      if (below(y, ClipY)) more_need = count_t'(StrideH * InW + NeedX - NeedXEnd);
+      if (below(y, FirstY - 1)) more_need = count_t'(NextX);
+      else if (y == FirstY - 1)
+        more_need = count_t'(need(FirstY, 0) - need(FirstY - 1, 0) + NextX);
+      else if (below(y, ClipY)) more_need = count_t'(StrideH * InW + NextX);
       else if (y == ClipY)
-        more_need =
-            count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NeedX - NeedXEnd);
-      else more_need = count_t'(NeedX - NeedXEnd);
+        more_need = count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NextX);
+      else more_need = count_t'(NextX);
     end else begin
-      more_need = count_t'((InH - NeedYEnd + NeedY) * InW - NeedXEnd + NeedX);
+      more_need = count_t'(InH * InW - need(OutH - 1, Steps - 1) + need(0, 0));
     end
   endfunction
 
   function automatic count_t more_done(input int y, input int x);
     if (x != Steps - 1) begin
       if (below(y, FreeY) || below(x, FreeX - 1)) more_done = '0;
-      else if (x == FreeX - 1) more_done = count_t'(FreeX * StepW - PadLeft);
+      else if (FullY < OutH && !below(y, FullY)) more_done = '0;
+      else if (x == FreeX - 1) more_done = count_t'(clamp(FreeX * StepW - PadLeft, 0, InW));
+      else if (FullX < Steps && x == FullX - 1)
+        more_done = count_t'(InW - ((FullX - 1) * StepW - PadLeft));
+      else if (FullX < Steps && !below(x, FullX)) more_done = '0;
       else more_done = count_t'(StepW);
     end else if (y != OutH - 1) begin
       if (below(y, FreeY - 1)) more_done = '0;
-      else if (y == FreeY - 1) more_done = count_t'((FreeY * StrideH - PadTop) * InW);
+      else if (y == FreeY - 1) more_done = count_t'(done(FreeY, 0));
+      else if (FullY < OutH && y == FullY - 1)
+        more_done = count_t'((InH - ((FullY - 1) * StrideH - PadTop)) * InW - DoneXEnd);
+      else if (FullY < OutH && !below(y, FullY)) more_done = '0;
       else more_done = count_t'(StrideH * InW - DoneXEnd);
     end else begin
-      more_done = count_t'(InH * InW - DoneEnd);
+      more_done = count_t'(InH * InW - done(OutH - 1, Steps - 1));
     end
   endfunction
 
@@ -128,7 +152,7 @@ module zf_window_credit #(
     if (rst_i) begin
       need_q  <= -more_need(0, 0);
       done_q  <= -more_done(0, 0);
-      ahead_q <= count_t'(-(NeedY * InW + NeedX));
+      ahead_q <= count_t'(-need(0, 0));
       above_q <= count_t'(-Places);
     end else begin
       if (step_i) begin

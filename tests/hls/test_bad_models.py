@@ -176,16 +176,25 @@ def test_scale_of_weights_that_is_no_power_of_two():
     ("attributes", "sentence"),
     [
         ({"dilations": [2, 2]}, "layer conv: dilation must be 1, not 2x2"),
-        ({"group": 3}, "layer conv: a convolution must have one group, not 3"),
+        (
+            {"group": 3},
+            "layer conv: weights must have 3 input channels, not 3 in each of 3 groups",
+        ),
         ({"stride": (3, 3)}, "layer conv: strides must be 1 or 2, not 3x3"),
         (
-            {"pads": (3, 0, 0, 0)},
-            "layer conv: padding must be smaller than the kernel of 3x3, not (3, 0, 0, 0)",
+            {"pads": (3, 0, -1, 0)},
+            "layer conv: padding must not be negative, not (3, 0, -1, 0)",
         ),
     ],
 )
 def test_geometry(attributes, sentence):
     assert refusal(small(**attributes)) == sentence
+
+
+def test_groups_that_do_not_divide_the_outputs():
+    net = Net()
+    net.conv(net.last, codes(RNG, 4, 1, (3, 3)), group=3)
+    assert refusal(net) == "layer conv: 3 groups must divide its 4 output channels"
 
 
 def test_even_kernel_and_kernel_that_does_not_fit():

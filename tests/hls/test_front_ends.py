@@ -131,8 +131,9 @@ def test_hgq_types_that_differ_within_a_map(tmp_path):
             "layer leaky: activation leakyrelu is not supported, only relu",
         ),
         (
-            lambda x: layers.DepthwiseConv2D(3, name="deep")(x),
-            "layer deep: hls4ml's DepthwiseConv2D is not supported",
+            lambda x: layers.DepthwiseConv2D(3, depth_multiplier=2, name="deep")(x),
+            "layer deep: a depthwise convolution must have one kernel for each of its 3 channels, "
+            "not 6",
         ),
         (
             lambda x: layers.BatchNormalization(name="norm")(conv(x)),

@@ -86,8 +86,8 @@ def test_a_legal_network_is_returned():
         ),
         (replace(CONV, stride=(1, 3)), "layer conv: strides must be 1 or 2, not 1x3"),
         (
-            replace(CONV, pads=(1, 3, 1, 1)),
-            "layer conv: padding must be smaller than the kernel of 3x3, not (1, 3, 1, 1)",
+            replace(CONV, pads=(1, -1, 1, 1)),
+            "layer conv: padding must not be negative, not (1, -1, 1, 1)",
         ),
         (
             replace(CONV, pads=(0, 1, 1, 1)),
