@@ -24,9 +24,9 @@ def depthwise(
     window, codes, out = Window.of(op, source.tensor.shape), source.tensor.qtype, sink.tensor.qtype
     places, deep, lanes = window.places(), source.beats_per_pixel, source.lanes
     words = math.prod(op.kernel) * deep  # of an output pixel
-    latency = WINDOW + words - 1 + PRODUCT + REQUANTIZE + FIFO
+    latency = WINDOW + words - deep + PRODUCT + REQUANTIZE + FIFO
     # a pixel's room is taken when it begins; what began before leaves while it is computed
-    fifo_depth = max(CREDITS, deep * (2 + math.ceil((latency - words + deep) / words)))
+    fifo_depth = max(CREDITS, deep * (2 + math.ceil((latency - words + 2 * deep) / words)))
 
     shifts = conv_shifts(op.output, requantize)
     halves, shift_bits = rounding(shifts), int(np.ptp(shifts)).bit_length()
