@@ -37,7 +37,9 @@ def layer(name: str, fold: Fold) -> Setup:
 def main():
     """Synthesize and print the table."""
     library = {file: (LIBRARY / file).read_bytes() for file in library_sources()}
-    print("| layer | PE x SIMD | cycles | LUT | LUTRAM, SRL | FF | DSP | levels | FINN: LUT | DSP |")
+    print(
+        "| layer | PE x SIMD | cycles | LUT | LUTRAM, SRL | FF | DSP | levels | FINN: LUT | DSP |"
+    )
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name, shape, fold, luts, dsps in ROWS:
         print(f"layer {name}, {shape}", file=sys.stderr)

@@ -89,8 +89,9 @@ def sizes(op: Conv, fold: Fold, codes: QType, window: Window) -> Sizes:
     if fold.pixels == 1:
         room = room_words = max(CREDITS, -(-latency // words) + 2)
     else:
-        # a step's room is taken before its first word and free after its last beat
-        room = max(2, -(-(latency + fold.pixels * groups + 2) // (words * groups)))
+        # a step's room is taken before its first word and free after its last beat, which leaves as
+        # late as the next step's first where a narrow stream takes them
+        room = -(-(latency + 2) // (words * groups)) + 1
         room_words = room * fold.pixels << (groups - 1).bit_length()
     return Sizes(
         words=words,

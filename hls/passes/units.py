@@ -27,8 +27,6 @@ from ..words import hex_groups, hex_lines
 from .geometry import Window
 from .sizes import CREDITS, FIFO, REQUANTIZE, WINDOW, Sizes, sizes
 
-PIPELINE = 40  # a deep unit's latency, for what drifts past while it fills
-
 
 def convolution(
     op: Conv, requantize: Requantize | None, fold: Fold, source: Stream, sink: Stream
@@ -303,7 +301,7 @@ def max_pool(op: MaxPool, source: Stream, sink: Stream) -> Instance:
         memory_parameters=("RamBlock",),
         operation=op,
         cycles=window.out_h * window.out_w * words,
-        latency=WINDOW + words + FIFO,
+        latency=WINDOW + words - deep + 1 + FIFO,
     )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from ..design import Design, Instance, Stream
+from ..flow import UNBOUNDED
 from ..ir import (
     Add,
     Concat,
@@ -19,8 +20,7 @@ from ..ir import (
     SumPool,
     Tensor,
 )
-from . import units
-from .skew import Lag, branch_lags
+from . import fifos, units
 
 RESERVED = ("axis_in", "axis_out", "s_axis", "m_axis")  # names in the emitted top
 
@@ -113,13 +113,17 @@ class _Wiring:
         self.deliver(stream)
 
     def turn(self, stream: Stream, op: Concat) -> Stream:
-        """Return `stream` behind a FIFO of one pixel: what comes while others have their turn.
+        """Return `stream` behind a FIFO for what comes while others have their turn.
 
         It comes after any widening: a part that trickled in while its turn lasts would hold up all.
         """
-        ready = self.stream(f"{stream.name}_turn", stream.tensor, stream.lanes, op.name)
-        self.add(units.fifo(stream, ready, stream.beats_per_pixel + 2))
-        return ready
+        return self.buffered(stream, f"{stream.name}_turn", op.name)
+
+    def buffered(self, stream: Stream, name: str, layer: str) -> Stream:
+        """Return `stream` behind a FIFO that is never full, until `fifos` says what it needs."""
+        behind = self.stream(name, stream.tensor, stream.lanes, layer)
+        self.add(units.fifo(stream, behind, UNBOUNDED))
+        return behind
 
     def addition(self, op: Add) -> None:
         lanes = self.join_lanes(op)
@@ -189,20 +193,10 @@ class _Wiring:
             name = f"{stream.name}_to_{identifier(reader.name)}"
             sinks.append(self.stream(name, stream.tensor, stream.lanes, stream.layer))
         self.add(units.fork(stream, tuple(sinks)))
-        lags = branch_lags(self.network, stream.tensor.name)
         for reader, sink in zip(readers, sinks, strict=True):
-            lag = lags[reader.name]
-            if lag.pixels or lag.units:
-                late = self.stream(f"{sink.name}_late", sink.tensor, sink.lanes, reader.name)
-                self.add(units.fifo(sink, late, self.fifo_depth(sink, lag)))
-                sink = late
-            self.streams.setdefault((tensor, reader.name), []).append(sink)
-
-    def fifo_depth(self, stream: Stream, lag: Lag) -> int:
-        """Return beats for the pixels of `lag` and those that pass while other pipes fill."""
-        height, width, _ = stream.tensor.shape
-        passing = units.PIPELINE * height * width // self.interval + 2
-        return (lag.pixels + passing * max(lag.units, 1)) * stream.beats_per_pixel
+            # what the other branches still need comes first to this one, too
+            late = self.buffered(sink, f"{sink.name}_late", reader.name)
+            self.streams.setdefault((tensor, reader.name), []).append(late)
 
     def take(self, tensor: str, reader: Operation, lanes: int | None) -> Stream:
         """Return the reader's stream of `tensor`, converted to `lanes`."""
@@ -225,7 +219,7 @@ def wire(network: Network, folds: Mapping[str, Fold]) -> Design:
     wiring = _Wiring(network, folds)
     for op in network.operations:
         wiring.operation(op)
-    return Design(network, dict(folds), tuple(wiring.instances))
+    return fifos.size(Design(network, dict(folds), tuple(wiring.instances)))
 
 
 def identifier(name: str) -> str:

@@ -15,13 +15,12 @@ def lone(outputs, fold):
 
 
 def test_latency_of_one_convolution_is_counted_from_beat_to_beat():
-    # 32 beats in at one channel a beat, the last one at cycle 31; entry 1, unit 9 + 1 for
-    # activations in two slices + 2 words, exit 1; three pixels' worth of work is left when the
-    # last pixel comes: 2 * 4 cycles each
+    # two beats a pixel at one a cycle; then 63 more products of two words follow the first
     design = lone(4, Fold(1, 1, 1))
     assert design.interval == 16 * 4 * 2
-    start = 1 + 1 + 1 + 9 + 1 + 2  # first pixel's beats, entry, unit
-    assert perf.latency(design) == start + 16 * 8 - 2 + 1 - 1
+    (unit,) = (i for i in design.instances if i.module == "zf_conv")
+    first = 1 + 1 + unit.latency + 1  # last beat of the first pixel, entry, unit, exit
+    assert perf.latency(design) == first + 63 * 2
 
 
 def test_interval_is_that_of_the_slowest_stream():

@@ -1,14 +1,13 @@
-"""Designs: every stream has one writer and one reader, FIFOs hold what branches drift apart."""
+"""Designs: every stream has one writer and one reader, whose names and lanes agree."""
 
 import numpy as np
 import pytest
-from random_networks import Builder, bypassed, fire, folded, random_network
+from random_networks import Builder, fire, folded, random_network
 
 from zynqfire import Refusal
 from zynqfire.hls.design import Stream
 from zynqfire.hls.ir import Concat, Fold, QType, Requantize, Tensor
 from zynqfire.hls.passes import units
-from zynqfire.hls.passes.skew import Lag, branch_lags
 from zynqfire.hls.passes.wiring import identifier, wire
 
 
@@ -30,25 +29,6 @@ def test_streams_have_one_writer_and_one_reader(seed):
     }
     for i, instance in enumerate(design.instances):
         assert all(order[stream.name] < i for stream in instance.sources)
-
-
-def fire_network(size=6):
-    build = Builder(np.random.default_rng(0), (size, size, 4), QType(8, False, 8))
-    return build.output(fire(build, "fire", build.operations[0].output, 4, 8, 8))
-
-
-def test_short_branch_holds_a_row_and_a_pixel():
-    """Expand 3x3 needs pixel (y+1, x+1) for pixel (y, x); expand 1x1 waits with what it has."""
-    network = fire_network(size=6)
-    squeezed = network.tensor("fire/squeeze_out").name
-    lags = branch_lags(network, squeezed)
-    assert lags == {"fire/expand1": Lag(7, 0), "fire/expand3": Lag(0, 0)}
-
-
-def test_a_bypass_waits_for_two_convolutions():
-    network = bypass_network()
-    lags = branch_lags(network, network.convolutions[1].input)
-    assert lags == {"fire/squeeze": Lag(0, 0), "fire/source_align": Lag(7, 2)}
 
 
 def test_concat_takes_its_readers_lanes_where_they_keep_the_interval():
@@ -132,9 +112,3 @@ def test_a_concatenation_counts_its_beats_in_16_bits():
     sources = tuple(Stream(tensor.name, tensor, 1, tensor.name) for tensor in wide)
     with pytest.raises(Refusal, match=r"^layer concat: .* at most 65535 beats, a has 70000$"):
         units.concat(op, sources, Stream("both", both, 1, "concat"))
-
-
-def bypass_network(size=6):
-    build = Builder(np.random.default_rng(0), (size, size, 4), QType(8, False, 8))
-    tensor = build.convolution("conv", build.operations[0].output, 8, (1, 1), (1, 1), (0,) * 4)
-    return build.output(bypassed(build, "fire", build.requantize("conv", tensor), 4))
