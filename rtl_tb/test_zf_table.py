@@ -10,7 +10,8 @@ from zynqfire.rtl_tb.cases import Case, Part
 
 BENCH = "zynqfire.rtl_tb.test_zf_table"
 WIDTH, DEPTH = 23, 75
-WORDS = [random.Random(75).getrandbits(WIDTH) for _ in range(DEPTH)]
+DRAWN = random.Random(75)
+WORDS = [DRAWN.getrandbits(WIDTH) for _ in range(DEPTH)]
 
 
 def _case(first: int, bits: int, start: int, words: int) -> Case:
