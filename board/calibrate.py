@@ -1,8 +1,7 @@
 """How far the resource formulas are from synthesis, layer by layer.
 
 ``python -m zynqfire.board.calibrate BUILD ...`` synthesizes builds with Yosys and prints what
-`hls.resources` and `hls.memory` estimated beside it. The constants of `hls.resources` were fitted
-with this.
+`hls.resources` and `hls.memory` estimated beside it.
 """
 
 from __future__ import annotations

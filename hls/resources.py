@@ -1,9 +1,8 @@
 """Resources of the library's modules, memories apart, by formulas over their parameters.
 
 What a module is made of is counted from its structure: adders by their bits, multiplexers by their
-inputs, registers. What is left, control above all, is a constant a module, fitted to Yosys'
-`synth_xilinx -family xc7` by `board/calibrate.py`, which also says how far off this is
-(docs/results.md).
+inputs, registers. What is left, control above all, is a constant a module, from Yosys' synthesis
+of single modules; `board/calibrate.py` says how far off all this is on a build.
 """
 
 from __future__ import annotations
