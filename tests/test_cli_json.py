@@ -95,7 +95,8 @@ def test_compile_at_a_speed(zynqfire, compiled, folder):
     fps = ["--fps", str(50e6 / cycles), "--clock", "50"]
     _, by_fps = zynqfire("compile", "model.onnx", "-o", "slow", *fps)
     assert by_fps["layers"] == by_interval["layers"]
-    folding = {layer["name"]: {k: layer[k] for k in ("pe", "simd")} for layer in by_fps["layers"]}
+    keys = ("pe", "simd", "pixels")
+    folding = {layer["name"]: {k: layer[k] for k in keys} for layer in by_fps["layers"]}
     (folder / "folding.json").write_text(json.dumps(folding))
     _, by_file = zynqfire("compile", "model.onnx", "-o", "slow", "--folding", "folding.json")
     assert by_file["layers"] == by_interval["layers"]
