@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 
 from ..design import Design, Instance, Stream
-from ..flow import UNBOUNDED
 from ..ir import (
     Add,
     Concat,
@@ -21,6 +20,7 @@ from ..ir import (
     SumPool,
     Tensor,
 )
+from ..rules import UNBOUNDED
 from . import fifos, units
 from .depthwise import depthwise
 
