@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .. import Refusal
 from .board import Board
 from .design import Design
-from .ir import Concat, Depthwise, Fold, MaxPool, Network
+from .ir import Concat, Depthwise, Fold, MaxPool, Network, Output
 from .memory import Estimate, Placed, place, total
 from .passes import solve
 from .passes.folding import Option, options
@@ -119,8 +119,8 @@ def choose(
 def stream_floor(network: Network) -> int:
     """Return the cycles below which a stream of the network cannot bring a frame.
 
-    A beat has one pixel at most; the parts of a concatenation share their lanes; a pool and a
-    depthwise convolution read one tap a cycle.
+    A beat has one pixel at most, one code at the output; the parts of a concatenation share their
+    lanes; a pool and a depthwise convolution read one tap a cycle.
     """
     floor = 1
     for op in network.operations:
@@ -128,6 +128,8 @@ def stream_floor(network: Network) -> int:
         floor = max(floor, height * width)
         if isinstance(op, Depthwise | MaxPool):
             floor = max(floor, height * width * math.prod(op.kernel))
+        if isinstance(op, Output):
+            floor = max(floor, op.output.elements)
         if isinstance(op, Concat):
             parts = math.gcd(*(network.tensor(name).shape[2] for name in op.inputs))
             floor = max(floor, height * width * channels // parts)

@@ -12,6 +12,7 @@ from zynqfire.hls.ir import Conv, Fold, QType, Tensor
 from zynqfire.hls.memory import rom_files
 from zynqfire.hls.packing import Packing, packings
 from zynqfire.hls.passes import units
+from zynqfire.hls.passes.sizes import add_levels
 from zynqfire.hls.words import hex_lines
 from zynqfire.rtl_tb import cases, reference
 from zynqfire.rtl_tb.cases import Case, Part
@@ -79,8 +80,8 @@ class Setup:
     def latency(self) -> int:
         """Cycles from a product's last word to its sums."""
         if self.packing:
-            return 4 + self.stages + units._add_levels(self.chains, 2)
-        return 2 + units._add_levels(self.simd, 1) + (self.a_bits > 4)
+            return 4 + self.stages + add_levels(self.chains, 2)
+        return 2 + add_levels(self.simd, 1) + (self.a_bits > 4)
 
     def layer(self) -> tuple[Conv, Fold]:
         """Return a convolution that has these weights."""
@@ -135,6 +136,7 @@ class Setup:
 
 
 FOUR, CODES, PAIRS, _ = packings(4, True, 4, 25)
+WIDER, *_ = packings(3, True, 6, 25)  # codes than weights
 SETUPS = {
     "single": Setup(1, 1, 4, False, 4, words=1, groups=1),
     "pair": Setup(2, 2, 4, False, 4, words=4, groups=2, acc_bits=20, primitives=1),
@@ -152,6 +154,7 @@ SETUPS = {
     "four_block": Setup(2, 11, 4, False, 4, 4, 2, block=1, pixels=2, packing=FOUR, primitives=1),
     "four_rest": Setup(2, 3, 4, False, 4, 12, 6, pixels=2, packing=FOUR, primitives=1),
     "four_table": Setup(2, 3, 4, False, 4, 18, 10, pixels=2, packing=FOUR, primitives=1),
+    "wider": Setup(4, 5, 6, False, 3, 3, 2, pixels=WIDER.pixels, packing=WIDER, primitives=1),
     "codes": Setup(1, 7, 4, False, 4, words=2, groups=2, pixels=2, packing=CODES, primitives=1),
     "codes_rest": Setup(3, 2, 4, False, 4, 9, 8, pixels=2, packing=CODES, primitives=1),
     "pairs": Setup(4, 6, 4, False, 4, words=2, groups=2, packing=PAIRS, primitives=2),

@@ -65,7 +65,7 @@ NAMED = {
     ),
     "a stale window row": named(
         "zf_window",
-        ("NeedY = least(KernelH - PadTop - 1,", "NeedY = least(KernelH - PadTop - 2,", 1),
+        ("y * StrideH - PadTop + KernelH,", "y * StrideH - PadTop + KernelH - 1,", 1),
         module="zf_window_credit",
     ),
     "a word dropped under stall": named(
