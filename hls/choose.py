@@ -92,7 +92,8 @@ def choose(
         if interval is None and not everything:
             best = solve.fastest(choices, most, others, floor)
             if best is not None:
-                target, bound = best.interval, best.bound
+                # proven by the first search, which has the whole board for the layers
+                target, bound = best.interval, bound or best.bound
         found = solve.cheapest(choices, most, others, target)
         if found is None and interval is not None and must_fit:
             best = solve.fastest(choices, most, others, floor)

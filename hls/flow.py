@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .design import Design
-from .rules import DEPTHS, Rules, Times
+from .rules import DEPTHS, PLACES, Rules, Times
 
 LONE = 1 << 40  # an interval so long that frames do not meet
 ROUNDS = 200  # of raising; what has not ended by then is taken as endless
@@ -31,16 +31,19 @@ class Flow:
     ----------
     taken : dict of str to ndarray
         Stream to the cycles in which the beats of a frame pass.
-    depths : dict of str to int
-        Depth of the buffer of an instance.
+    depths : dict of (str, str) to int
+        Instance and parameter to how deep that buffer or window is.
 
     """
 
     def __init__(self, design: Design, interval: int):
         self.instances = design.instances
         self.interval = interval
-        self.depths: dict[str, int] = {
-            i.name: i.parameters[DEPTHS[i.module]] for i in design.instances if i.module in DEPTHS
+        self.depths: dict[tuple[str, str], int] = {
+            (i.name, parameter): i.parameters[parameter]
+            for i in design.instances
+            for parameter in (DEPTHS.get(i.module), PLACES)
+            if parameter in i.parameters
         }
         first, last = self.instances[0].sinks[0], self.instances[-1].sources[0]
         self.sources = [[s.name for s in i.sources] or ["s_axis"] for i in self.instances]
@@ -69,8 +72,8 @@ class Flow:
         """Raise all beats to where nothing is too early; say whether that ends."""
         return any(self._round() for _ in range(ROUNDS))
 
-    def shortfall(self, name: str, depth: int) -> int:
-        """Give the buffer of instance `name` another depth if there is a schedule with it.
+    def shortfall(self, name: str, parameter: str, depth: int) -> int:
+        """Give `parameter` of instance `name` another depth if there is a schedule with it.
 
         Returns
         -------
@@ -79,8 +82,8 @@ class Flow:
             raises the beats of a vain search by the same, the time that those words are late.
 
         """
-        old, self.kept = self.depths[name], {}
-        self.depths[name] = depth
+        old, self.kept = self.depths[name, parameter], {}
+        self.depths[name, parameter] = depth
         index = self.index[name]
         self.waiting[index] = True
         entered = self.taken[self.sources[index][0]]
@@ -91,7 +94,7 @@ class Flow:
             settled = self._round()
             rises.append(entered - before)
         if not settled:
-            self.depths[name] = old
+            self.depths[name, parameter] = old
             for stream, (taken, offered) in self.kept.items():
                 self.taken[stream][:], self.offered[stream][:] = taken, offered
             self.waiting = [False] * len(self.instances)

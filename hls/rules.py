@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -19,13 +20,15 @@ from .memory import LUT_BITS
 from .passes.geometry import Window
 
 UNBOUNDED = 1 << 30  # depth of a FIFO that never holds anything up
-# Parameters that say how deep a buffer is.
+# Parameters that say how deep a module's buffer is, and how many pixels its window holds.
 DEPTHS = {
     "zf_fifo": "Depth",
     "zf_conv": "Room",
     "zf_depthwise": "FifoDepth",
     "zf_max_pool": "FifoDepth",
 }
+WINDOWED = ("zf_conv", "zf_depthwise", "zf_max_pool")
+PLACES = "Places"
 RESCALES = 16  # words of zf_rescale's FIFO
 
 Times = np.ndarray  # (beats of a frame,), cycles
@@ -36,15 +39,15 @@ Rule = Callable[[Sequence[Times], Sequence[Times]], tuple[Sequence[Times], Seque
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of instances at an interval; `depths` of buffers, by instance, may change."""
+    """The rules of instances at an interval; `depths`, by instance and parameter, may change."""
 
     interval: int
-    depths: Mapping[str, int]
+    depths: Mapping[tuple[str, str], int]
 
     def of(self, instance: Instance) -> Rule:
         """Return the rule of `instance`."""
         match instance.module:
-            case "zf_conv" | "zf_depthwise" | "zf_max_pool":
+            case module if module in WINDOWED:
                 return self._windowed(instance)
             case "zf_fork":
                 return self._fork
@@ -107,7 +110,7 @@ class Rules:
 
     def _fifo(self, instance: Instance) -> Rule:
         def rule(entering, leaving):
-            depth = self.depths[instance.name]
+            depth = self.depths[instance.name, "Depth"]
             if not depth:  # none
                 return leaving, entering
             # in block RAM, where a deep one may be, a word passes one more register
@@ -179,24 +182,26 @@ class Rules:
         pixels, groups = parameters.get("Pixels", 1), parameters.get("Groups", 1)
         # a start is a product, or all products of a step of several pixels
         starts = 1 if pixels > 1 else groups  # of a step
-        places, words = parameters["Places"], math.prod(op.kernel) * deep
+        words, guard = math.prod(op.kernel) * deep, 0
         if isinstance(op, Conv):
             simd = parameters["Taps"] * parameters["Lanes"]
             words = math.prod(op.kernel) * source.tensor.shape[2] // simd
             if parameters["Taps"] == 1:  # a cascade reads late, zf_window's Guard
                 late = -(-simd // parameters.get("Chains", simd)) - 1
-                places -= -(-late // deep)
+                guard = -(-late // deep)
         cycles = words * groups // starts
         needed, done = window.need(pixels), window.done(pixels)
         steps, inputs = len(needed), window.in_h * window.in_w
         ready = self._pick(np.repeat(needed * deep - 1, starts), source.beats)
 
-        # input pixel i has a place from the end of the step before the first that is done with
-        # pixel i - places
-        frames = -(-places // inputs) + 1
-        over = np.concatenate([done + f * inputs for f in range(-frames, 2)])
-        after = np.searchsorted(over, np.arange(inputs) + 1 - places) - frames * steps
-        placed = self._pick(np.repeat(after * starts - 1, deep), steps * starts)
+        @cache
+        def freeing(places: int) -> Callable[[Times], Times]:
+            # input pixel i has a place from the end of the step before the first that is done with
+            # pixel i - places
+            frames = -(-places // inputs) + 1
+            over = np.concatenate([done + f * inputs for f in range(-frames, 2)])
+            after = np.searchsorted(over, np.arange(inputs) + 1 - places) - frames * steps
+            return self._pick(np.repeat(after * starts - 1, deep), steps * starts)
 
         # the start that each beat comes from, and its place there
         beats = np.arange(sink.beats)
@@ -210,7 +215,7 @@ class Rules:
         latency = instance.latency - 1 + (0 if pixels > 1 else index)
 
         def room(leaving: Times) -> Times:
-            depth = self.depths[instance.name]
+            depth = self.depths[instance.name, DEPTHS[instance.module]]
             if pixels == 1:  # words, free when they have left
                 return self._pick(last - depth, sink.beats)(leaving) + 1
             # a step's words, free when the last enters the register, as the one before leaves
@@ -221,6 +226,7 @@ class Rules:
             begun = np.maximum(ready(entering[0]) + 1, room(leaving[0]))
             begun = self._paced(begun, cycles)
             offers = self._register(begun[start] + latency, leaving[0])
+            placed = freeing(self.depths[instance.name, PLACES] - guard)
             return [placed(begun) + cycles], [offers]
 
         return rule

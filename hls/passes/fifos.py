@@ -1,17 +1,24 @@
-"""Depths of FIFOs and output buffers: the least with which the schedule keeps the interval."""
+"""Depths of buffers: the least with which the schedule keeps the interval.
+
+What one branch has before the other waits where it costs least: in the memory of the window that
+reads it, which for a 1x1 convolution is mostly empty, in the output buffer of the unit that made
+it, or else in a FIFO.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from ..design import Design, Instance, Stream
 from ..flow import Flow
-from ..memory import Kind
-from ..rules import DEPTHS
-from .sizes import CREDITS
+from ..memory import LUT_BITS, Kind
+from ..rules import DEPTHS, PLACES, WINDOWED
+from .sizes import CREDITS, rounded
+
+Units = Mapping[str, Instance]  # the unit at an end of each stream
 
 
 def size(design: Design) -> Design:
@@ -24,13 +31,18 @@ def size(design: Design) -> Design:
     flow = Flow(design, design.interval)
     if not flow.settle():
         raise AssertionError(f"network {design.network.name}: no FIFOs keep {design.interval}")
+    writers = {sink.name: i for i in design.instances for sink in i.sinks}
+    readers = {source.name: i for i in design.instances for source in i.sources}
     fifos = [i for i in design.instances if i.module == "zf_fifo"]
     for fifo in sorted(fifos, key=lambda fifo: (-_pixel_bits(fifo), _held(flow, fifo))):
-        if short := flow.shortfall(fifo.name, 0):
+        short = flow.shortfall(fifo.name, "Depth", 0)
+        if not short:
+            continue
+        if not _elsewhere(flow, fifo, writers, readers):
             _shrink(flow, fifo, max(CREDITS, _held(flow, fifo)), short)
     # outputs; and again FIFOs, since others that ended up in LUTs pass words on sooner
     for instance in design.instances:
-        if depth := flow.depths.get(instance.name, 0):
+        if depth := flow.depths.get((instance.name, DEPTHS.get(instance.module)), 0):
             _shrink(flow, instance, depth, depth - 1)
     return _with_depths(design, flow.depths)
 
@@ -50,6 +62,48 @@ def _held(flow: Flow, fifo: Instance) -> int:
     return int((np.arange(len(entered)) + 1 - gone).max())
 
 
+def _elsewhere(flow: Flow, fifo: Instance, writers: Units, readers: Units) -> bool:
+    """Let the unit behind `fifo` or the one before it hold its words; say whether that does."""
+    source, held = fifo.sources[0], _held(flow, fifo)
+    window = readers[fifo.sinks[0].name]
+    while window.module == "zf_width":
+        window = readers[window.sinks[0].name]
+    if window.module in WINDOWED and window.parameters.get("Taps", 1) == 1:
+        deep, old = window.sources[0].beats_per_pixel, window.parameters[PLACES]
+        most = old + -(-held // source.beats_per_pixel) + 2
+        # the pixels of a step have a copy of the ring each: as long as a LUT holds it, for nothing
+        no_larger = window.parameters.get("Pixels", 1) == 1 or most * deep <= LUT_BITS
+        if no_larger and (least := _moved(flow, fifo, (window.name, PLACES), old, most)):
+            flow.shortfall(window.name, PLACES, rounded(least * deep) // deep)
+            return True
+    unit = writers[source.name]
+    while unit.module == "zf_width":
+        unit = writers[unit.sources[0].name]
+    if unit.module in WINDOWED:
+        sink, old = unit.sinks[0], flow.depths[unit.name, DEPTHS[unit.module]]
+        words = -(-held * source.lanes // sink.lanes)
+        if unit.parameters.get("Pixels", 1) > 1:
+            words = -(-words // (unit.parameters["Pixels"] * sink.beats_per_pixel))
+        most = old + words + 2
+        return bool(_moved(flow, fifo, (unit.name, DEPTHS[unit.module]), old, most))
+    return False
+
+
+def _moved(flow: Flow, fifo: Instance, to: tuple[str, str], old: int, most: int) -> int:
+    """Return the least depth of `to`, `most` at most, with which `fifo` goes; 0 if none does."""
+    flow.shortfall(*to, most)
+    if flow.shortfall(fifo.name, "Depth", 0):
+        flow.shortfall(*to, old)
+        return 0
+    while most - old > 1:
+        middle = (old + most) // 2
+        if flow.shortfall(*to, middle):
+            old = middle
+        else:
+            most = middle
+    return most
+
+
 def _least(instance: Instance) -> int:
     """Return the depth below which the buffer of `instance` costs no less, or does not work."""
     if instance.parameters.get("Pixels", 1) > 1:
@@ -60,27 +114,28 @@ def _least(instance: Instance) -> int:
 
 def _shrink(flow: Flow, instance: Instance, high: int, guess: int) -> None:
     """Give `instance` the least depth up to `high` with a schedule, probably `guess`."""
+    parameter = DEPTHS[instance.module]
     low, step = _least(instance) - 1, 1
-    while more := flow.shortfall(instance.name, high):
+    while more := flow.shortfall(instance.name, parameter, high):
         low, high = high, high + more
     while high - low > 1:
         guess = min(max(guess, low + 1), high - 1)
-        if short := flow.shortfall(instance.name, guess):
+        if short := flow.shortfall(instance.name, parameter, guess):
             low, guess = guess, guess + short
         else:
             high = guess
             guess, step = high - step, 2 * step
 
 
-def _with_depths(design: Design, depths: Mapping[str, int]) -> Design:
+def _with_depths(design: Design, depths: Mapping[tuple[str, str], int]) -> Design:
     instances: list[Instance] = []
     renamed: dict[str, Stream] = {}
     for instance in design.instances:
-        if instance.name in depths:
-            if not depths[instance.name]:
-                renamed[instance.sinks[0].name] = instance.sources[0]
-                continue
-            instance = _with_depth(instance, depths[instance.name])
+        if depths.get((instance.name, "Depth")) == 0:
+            renamed[instance.sinks[0].name] = instance.sources[0]
+            continue
+        for parameter, kind in _buffers(instance):
+            instance = _with_depth(instance, parameter, kind, depths[instance.name, parameter])
         if any(source.name in renamed for source in instance.sources):
             sources = tuple(renamed.get(source.name, source) for source in instance.sources)
             instance = replace(instance, sources=sources)
@@ -88,12 +143,18 @@ def _with_depths(design: Design, depths: Mapping[str, int]) -> Design:
     return replace(design, instances=tuple(instances))
 
 
-def _with_depth(instance: Instance, depth: int) -> Instance:
-    parameter = DEPTHS[instance.module]
+def _buffers(instance: Instance) -> Iterator[tuple[str, Kind]]:
+    if instance.module in DEPTHS:
+        yield DEPTHS[instance.module], Kind.FIFO
+    if instance.module in WINDOWED:
+        yield PLACES, Kind.WINDOW
+
+
+def _with_depth(instance: Instance, parameter: str, kind: Kind, depth: int) -> Instance:
     old = instance.parameters[parameter]
     memories = tuple(
         replace(memory, depth=memory.depth * depth // old, bits=memory.bits * depth // old)
-        if memory.kind is Kind.FIFO
+        if memory.kind is kind
         else memory
         for memory in instance.memories
     )

@@ -83,7 +83,7 @@ def sizes(op: Conv, fold: Fold, codes: QType, window: Window) -> Sizes:
     if not parallel:
         # an address that goes down a cascade reads a word's last lanes later
         places += -(-(stages - 1) // deep)
-        places = _rounded(places * deep) // deep
+        places = rounded(places * deep) // deep
     whole = parallel and fold.taps == math.prod(op.kernel)
 
     if fold.pixels == 1:
@@ -125,6 +125,6 @@ def add_levels(count: int, leave: int) -> int:
     return levels
 
 
-def _rounded(depth: int) -> int:
+def rounded(depth: int) -> int:
     """Return the next power of two where LUT RAM costs the same: addresses wrap for nothing."""
     return 1 << (depth - 1).bit_length() if depth <= LUT_BITS else depth

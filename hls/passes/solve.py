@@ -19,7 +19,7 @@ RESOURCES = ("LUT", "LUT as memory", "FF", "DSP", "block RAM")
 # Share of a board that a folding may take. What is left of LUTs and flip-flops is for routing and
 # for what the formulas miss.
 SHARES = (0.85, 0.85, 0.85, 1.0, 1.0)
-SECONDS = 20  # a search; most end in less with a proof
+EFFORT = 20  # of a search, about seconds; most end in less with a proof
 SCALE = 1 << 24  # integers of the cost: parts of a board
 
 
@@ -89,7 +89,7 @@ def _feasible(choices, most, others, interval) -> tuple[dict[str, Option] | None
     quick = _within(choices, interval)
     model, chosen = _model(quick, most, others)
     solver = _solver()
-    solver.parameters.max_time_in_seconds = SECONDS / 2
+    solver.parameters.max_deterministic_time = EFFORT / 2
     status = solver.solve(model)
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return _options(solver, quick, chosen), True
@@ -188,8 +188,8 @@ def _model(choices, most, others):
 
 def _solver() -> cp_model.CpSolver:
     solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = SECONDS
-    solver.parameters.num_workers = 8
+    solver.parameters.max_deterministic_time = EFFORT
+    solver.parameters.num_workers = 1  # the same answer every time, and sooner
     solver.parameters.random_seed = 1
     return solver
 

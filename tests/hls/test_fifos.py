@@ -8,6 +8,7 @@ from random_networks import Builder, bypassed, fire, folded
 
 from zynqfire.hls.flow import Flow
 from zynqfire.hls.ir import QType
+from zynqfire.hls.memory import Kind
 from zynqfire.hls.passes.wiring import wire
 
 
@@ -15,12 +16,12 @@ def fifos(design):
     return {i.name: i.parameters["Depth"] for i in design.instances if i.module == "zf_fifo"}
 
 
-def cut(design, name, depth):
-    """Return `design` with another depth of one FIFO."""
+def cut(design, name, depth, parameter="Depth"):
+    """Return `design` with another depth of one FIFO or window."""
     return replace(
         design,
         instances=tuple(
-            replace(i, parameters=dict(i.parameters) | {"Depth": depth}) if i.name == name else i
+            replace(i, parameters=dict(i.parameters) | {parameter: depth}) if i.name == name else i
             for i in design.instances
         ),
     )
@@ -37,14 +38,18 @@ def bypass_network(size=6):
     return build.output(bypassed(build, "fire", build.requantize("conv", tensor), 4))
 
 
-def test_the_one_fifo_of_a_fire_module_holds_a_row_before_its_short_branch():
+def test_the_window_of_a_fire_modules_short_branch_holds_a_row_and_there_is_no_fifo():
     """Expand 3x3 needs pixel (y+1, x+1) for pixel (y, x), as much as expand 1x1 waits."""
     network = fire_network(size=12)
     design = wire(network, folded(network, 4000))
-    ((name, depth),) = fifos(design).items()
-    assert name == "u_fire_squeeze_to_fire_expand1_late"
-    (stream,) = (i.sources[0] for i in design.instances if i.name == name)
-    assert 6 <= depth / stream.beats_per_pixel <= 13  # expand 1x1 holds some itself
+    assert not fifos(design)
+    (short,) = (i for i in design.instances if i.name == "u_fire_expand1")
+    places, deep = short.parameters["Places"], short.sources[0].beats_per_pixel
+    assert 12 <= places <= 32
+    window = next(memory for memory in short.memories if memory.kind is Kind.WINDOW)
+    assert window.depth == places * deep
+    for fewer, kept in ((places, True), (4, False)):
+        assert Flow(cut(design, short.name, fewer, "Places"), design.interval).settle() == kept
 
 
 def test_a_bypass_waits_in_one_fifo():
