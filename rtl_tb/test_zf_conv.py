@@ -11,7 +11,7 @@ from zynqfire.hls.design import Instance, Stream
 from zynqfire.hls.ir import Conv, Fold, QType, Requantize, Tensor
 from zynqfire.hls.memory import rom_files
 from zynqfire.hls.packing import packings
-from zynqfire.hls.passes import units
+from zynqfire.hls.passes import convolution
 from zynqfire.hls.passes.geometry import Window
 from zynqfire.rtl_tb import cases, reference
 from zynqfire.rtl_tb.cases import Case, Part
@@ -74,7 +74,7 @@ class Setup:
         conv, requantize = self.layer(name)
         before = Tensor(f"{name}_in", self.shape, self.input)
         after = (requantize or conv).output
-        return units.convolution(
+        return convolution.unit(
             conv,
             requantize,
             self.fold,

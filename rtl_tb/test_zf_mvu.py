@@ -11,7 +11,7 @@ from cocotb.triggers import RisingEdge
 from zynqfire.hls.ir import Conv, Fold, QType, Tensor
 from zynqfire.hls.memory import rom_files
 from zynqfire.hls.packing import Packing, packings
-from zynqfire.hls.passes import units
+from zynqfire.hls.passes import convolution
 from zynqfire.hls.passes.sizes import add_levels
 from zynqfire.hls.words import hex_lines
 from zynqfire.rtl_tb import cases, reference
@@ -112,7 +112,8 @@ class Setup:
         }
         if self.packing:
             bits = 32 * self.pe * self.simd * self.w_bits
-            rest = units.rest_words(self.words * self.groups) and units.rest_init(*self.layer())
+            rest = convolution.rest_words(self.words * self.groups)
+            rest = rest and convolution.rest_init(*self.layer())
             parameters |= {
                 "DspPixels": self.packing.pixels,
                 "DspChannels": self.packing.channels,
@@ -130,7 +131,7 @@ class Setup:
 
     def files(self, name: str) -> dict[str, str]:
         """Return the contents of its memory."""
-        text = hex_lines(units.weight_words(*self.layer()), self.w_bits)
+        text = hex_lines(convolution.weight_words(*self.layer()), self.w_bits)
         width = self.pe * self.simd * self.w_bits
         return rom_files(f"{name}.mem", text, width, bool(self.block))
 

@@ -11,8 +11,9 @@ from ..ir import Depthwise, Requantize
 from ..memory import Kind, Memory
 from ..words import hex_groups, hex_lines
 from .geometry import Window
+from .requantize import conv_shifts, rounding, signed_bits, sum_bits
 from .sizes import CREDITS, FIFO, REQUANTIZE, WINDOW
-from .units import conv_shifts, rounding, signed_bits, storage, sum_bits
+from .units import storage
 
 PRODUCT = 3  # cycles of a word to its sum: digits, pairs of them, accumulator
 

@@ -15,12 +15,14 @@ import numpy as np
 from ... import Refusal
 from ..board import Board
 from ..ir import PIXELS, Conv, Fold, Network, QType, Requantize
-from ..memory import LUTS_PER_RAMB18, Estimate, Memory, Placed
+from ..memory import LUTS_PER_RAMB18, Estimate, Kind, Memory, Placed
 from ..packing import WIDE_PORTS, packings
 from ..resources import conv_logic
-from . import units
+from . import convolution
 from .geometry import Window
+from .requantize import conv_shifts, sum_bits
 from .sizes import sizes
+from .units import storage
 from .wiring import divisors
 
 KEYS = {"pe", "simd"}, {"pe", "simd", "pixels"}
@@ -140,7 +142,7 @@ class _Layer:
     def of(cls, network: Network, conv: Conv, codes: QType) -> _Layer:
         reader = network.consumers(conv.output.name)[0]
         requantize = reader if isinstance(reader, Requantize) else None
-        shifts = units.conv_shifts(conv.output, requantize)
+        shifts = conv_shifts(conv.output, requantize)
         half = 1 << max(int(shifts.max()) - 1, 0)
         window = Window.of(conv, network.tensor(conv.input).shape)
         out = (requantize or conv).output.qtype
@@ -153,7 +155,7 @@ class _Layer:
             {
                 "ABits": codes.bits,
                 "WBits": conv.weight_bits,
-                "AccBits": units.sum_bits(conv.output.qtype, half),
+                "AccBits": sum_bits(conv.output.qtype, half),
                 "InW": window.in_w,
                 "OutBits": out.bits,
                 "ShiftBits": int(np.ptp(shifts)).bit_length(),
@@ -176,13 +178,13 @@ def _priced(layer: _Layer, fold: Fold, board: Board) -> list[Option]:
         "Groups": size.groups,
     }
     if fold.packing:
-        parameters |= units.dsp_parameters(fold, layer.codes)
-    weights, window, room = units.conv_memories(
+        parameters |= convolution.dsp_parameters(fold, layer.codes)
+    weights, window, room = convolution.memories(
         conv, fold, size, fold.lanes * layer.codes.bits, fold.pe * layer.out.bits
     )
-    bias = units.storage(
+    bias = storage(
         conv.name,
-        units.Kind.BIAS,
+        Kind.BIAS,
         size.requantizers * (parameters["AccBits"] + parameters["ShiftBits"]),
         size.groups * size.turns,
     )

@@ -21,7 +21,7 @@ from ..ir import (
     Tensor,
 )
 from ..rules import UNBOUNDED
-from . import fifos, units
+from . import convolution, fifos, units
 from .depthwise import depthwise
 
 RESERVED = ("axis_in", "axis_out", "s_axis", "m_axis")  # names in the emitted top
@@ -96,7 +96,7 @@ class _Wiring:
         requantize = self.own_requantize(op)
         tensor = requantize.output if requantize else op.output
         stream = self.stream(identifier(op.name), tensor, fold.pe, op.name)
-        self.add(units.convolution(op, requantize, fold, source, stream))
+        self.add(convolution.unit(op, requantize, fold, source, stream))
         self.deliver(stream)
 
     def own_requantize(self, op: Conv | Depthwise) -> Requantize | None:

@@ -13,7 +13,7 @@
 // made of LUTs (DspChannels = 0) or share DSPs (zf_mac_dsp); then Toggle says whose codes'
 // top bits are inverted, and the biases make up for it.
 //
-// Latency: zynqfire.hls.passes.units.conv_latency, from the last input beat that a step of Pixels
+// Latency: that of zynqfire.hls.passes.sizes, from the last input beat that a step of Pixels
 // outputs needs to its first output beat.
 // Throughput: OutH*ceil(OutW/Pixels)*Groups*Words cycles a frame, Words =
 // KernelH*KernelW*Channels/(Taps*Lanes), while Room covers the pipeline and the input keeps its
