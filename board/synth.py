@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -139,8 +140,14 @@ def synthesize(
     Block RAM contents are left out (they cost nothing but minutes); those of LUTs are logic.
     """
     settings = " ".join(
-        f"-chparam {name} {_literal(value)}" for name, value in unit.parameters.items()
+        f"-chparam {name} {_literal(value)}"
+        for name, value in unit.parameters.items()
+        if not _negative(value)
     )
+    sources = {
+        name: _with_negatives(text, unit) if Path(name).stem == unit.module else text
+        for name, text in sources.items()
+    }
     flow = f"synth_xilinx -family {family} -flatten -nodsp -noiopad -noclkbuf"
     script = "\n".join(
         [
@@ -235,10 +242,25 @@ def _literal(value: int | str) -> str:
     """Return a parameter's value as Yosys takes it in a script."""
     if isinstance(value, str):
         return f"{8 * len(value)}'h{value.encode('ascii').hex()}" if value else "8'h0"
-    if 0 <= value < 1 << 31:
-        return str(value)
-    size = max(32, value.bit_length() + (value < 0))
-    return f"{size}'{'s' if value < 0 else ''}b{value & ((1 << size) - 1):b}"
+    return str(value) if value < 1 << 31 else f"{value.bit_length()}'h{value:x}"
+
+
+def _negative(value: int | str) -> bool:
+    return isinstance(value, int) and value < 0
+
+
+def _with_negatives(text: bytes, unit: Unit) -> bytes:
+    """Return a module's text with `unit`'s negative parameters as defaults.
+
+    A script's numbers have no sign: Yosys would take -3 as 4294967293.
+    """
+    for name, value in unit.parameters.items():
+        if _negative(value):
+            default = re.compile(rb"(\bparameter\b[^,;=]*\b%s\s*=\s*)[^,\n]+" % name.encode())
+            text, count = default.subn(rb"\g<1>%d" % value, text)
+            if count != 1:
+                raise AssertionError(f"{unit.module}: parameter {name} stands {count} times")
+    return text
 
 
 def _entry(estimate: Estimate) -> dict[str, int | float]:

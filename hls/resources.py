@@ -15,6 +15,7 @@ from .passes.sizes import add_levels
 
 # LUTs and flip-flops of a module's control
 WINDOW = Estimate(lut=88, ff=84)
+ROW = Estimate(lut=50, ff=60)  # a window of one pixel over a map taken as one row
 CONV = Estimate(lut=24, ff=30)
 REORDER = Estimate(lut=30, ff=30)
 FIFO = Estimate(lut=24, ff=24)
@@ -35,7 +36,8 @@ def conv_logic(parameters: dict[str, int]) -> Estimate:
     simd, codes, acc = taps * lanes, p["ABits"], p["AccBits"]
     sums = pixels * pe
     dsp = p.get("DspChannels", 0)
-    lut, ff = WINDOW.lut + CONV.lut, WINDOW.ff + CONV.ff
+    window = ROW if p["InH"] == p["KernelH"] == 1 else WINDOW
+    lut, ff = window.lut + CONV.lut, window.ff + CONV.ff
     srl = dsps = 0
 
     # window: a register a code; several taps at once are chosen among the rows
@@ -59,10 +61,10 @@ def conv_logic(parameters: dict[str, int]) -> Estimate:
         for pixel in range(p["DspPixels"]):
             most = (1 << codes) - 1 if pixel == 0 else 1 << codes - 1
             bits = (stages * most * ((1 << p["WBits"] - 1) - dsp + 1)).bit_length() + 1
-            tree, wide = _tree(bits, chains, 2)
+            adders, kept, wide = _tree(bits, chains, 2)
             share = sums // p["DspPixels"]
-            lut += share * (tree + min(acc, wide + 1))
-            ff += share * (tree + 2 * acc)
+            lut += share * (adders + min(acc, wide + 1))
+            ff += share * (kept + 2 * acc)
         ff += 2 * (3 + stages + add_levels(chains, 2))
         if p.get("RomBlock"):
             bits = chains * pe * p["WBits"]
@@ -73,9 +75,9 @@ def conv_logic(parameters: dict[str, int]) -> Estimate:
     else:
         digits, bits = -(-codes // 2), p["WBits"] + 2
         table = bits if p["WBits"] <= 4 else 2 * bits
-        tree, wide = _tree(bits, simd, 1)
-        lut += sums * (digits * (simd * table + tree) + min(acc, wide + 3))
-        ff += sums * (digits * (simd * bits + tree) + 2 * acc)
+        adders, kept, wide = _tree(bits, simd, 1)
+        lut += sums * (digits * (simd * table + adders) + min(acc, wide + 3))
+        ff += sums * (digits * (simd * bits + kept) + 2 * acc)
         if digits > 2:
             lut += sums * (wide + 6)
             ff += sums * (wide + 6)
@@ -110,15 +112,18 @@ def _depthwise_logic(p: dict[str, int]) -> Estimate:
     )
 
 
-def _tree(bits: int, count: int, leave: int) -> tuple[int, int]:
-    """Return the bits of all adders of a zf_sum, and those of its results."""
-    total = 0
+def _tree(bits: int, count: int, leave: int) -> tuple[int, int, int]:
+    """Return the LUTs of a zf_sum, its registers, and the bits of its results.
+
+    An adder's two upper bits are carries.
+    """
+    luts = registers = 0
     while count > leave:
+        count = -(-count // 3)
+        luts += bits * count
         bits += 2
-        left = -(-count // 3)
-        total += bits * left
-        count = left
-    return total, bits
+        registers += bits * count
+    return luts, registers, bits
 
 
 def _select(count: int) -> float:

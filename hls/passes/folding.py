@@ -156,6 +156,8 @@ class _Layer:
                 "ABits": codes.bits,
                 "WBits": conv.weight_bits,
                 "AccBits": sum_bits(conv.output.qtype, half),
+                "InH": window.in_h,
+                "KernelH": window.kernel_h,
                 "InW": window.in_w,
                 "OutBits": out.bits,
                 "ShiftBits": int(np.ptp(shifts)).bit_length(),

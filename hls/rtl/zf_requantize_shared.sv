@@ -90,10 +90,14 @@ module zf_requantize_shared #(
   end else begin : g_parts
     // Whether a turn is a pixel's last, as late as its codes.
     localparam int Late = 5;
+    logic last_part;
+    logic [$clog2(Parts)-1:0] unused_part;
+    zf_count #(.Count(Parts)) u_part (
+        .clk_i, .rst_i, .step_i(g_turns.busy_q), .value_o(unused_part), .last_o(last_part)
+    );
     logic [Late-1:0] last_part_q;
     logic [Pe*OutBits-1:0] codes_q;  // filled from the top: the first part ends in the low bits
-    always_ff @(posedge clk_i)
-      last_part_q <= {last_part_q[Late-2:0], 32'(g_turns.turn) % Parts == Parts - 1};
+    always_ff @(posedge clk_i) last_part_q <= {last_part_q[Late-2:0], last_part};
     always_ff @(posedge clk_i) begin
       codes_q   <= {code, codes_q[Pe*OutBits-1:Lanes*OutBits]};
       m_valid_o <= code_valid && last_part_q[Late-1] && !rst_i;

@@ -96,46 +96,47 @@ module zf_window_credit #(
     below = below && limit > 0;
   endfunction
 
-  // How much need and done grow from step (y, x) to the one after it.
-  function automatic count_t more_need(input int y, input int x);
+  // How much need and done grow from step (y, x) to the one after it, negative: a choice among
+  // constants, where a negation would be a carry chain.
+  function automatic count_t less_need(input int y, input int x);
     if (x != Steps - 1) begin
-      if (below(x, FirstX - 1)) more_need = '0;
-      else if (x == FirstX - 1) more_need = count_t'(need(0, FirstX) - need(0, FirstX - 1));
-      else if (below(x, ClipX)) more_need = count_t'(StepW);
+      if (below(x, FirstX - 1)) less_need = '0;
+      else if (x == FirstX - 1) less_need = count_t'(-(need(0, FirstX) - need(0, FirstX - 1)));
+      else if (below(x, ClipX)) less_need = count_t'(-StepW);
       else if (x == ClipX)
-        more_need = count_t'(InW - (ClipX * StepW - PadLeft + Reach));
-      else more_need = '0;
+        less_need = count_t'(-(InW - (ClipX * StepW - PadLeft + Reach)));
+      else less_need = '0;
     end else if (y != OutH - 1) begin
-      if (below(y, FirstY - 1)) more_need = count_t'(NextX);
+      if (below(y, FirstY - 1)) less_need = count_t'(-NextX);
       else if (y == FirstY - 1)
-        more_need = count_t'(need(FirstY, 0) - need(FirstY - 1, 0) + NextX);
-      else if (below(y, ClipY)) more_need = count_t'(StrideH * InW + NextX);
+        less_need = count_t'(-(need(FirstY, 0) - need(FirstY - 1, 0) + NextX));
+      else if (below(y, ClipY)) less_need = count_t'(-(StrideH * InW + NextX));
       else if (y == ClipY)
-        more_need = count_t'((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NextX);
-      else more_need = count_t'(NextX);
+        less_need = count_t'(-((InH - (ClipY * StrideH - PadTop + KernelH)) * InW + NextX));
+      else less_need = count_t'(-NextX);
     end else begin
-      more_need = count_t'(InH * InW - need(OutH - 1, Steps - 1) + need(0, 0));
+      less_need = count_t'(-(InH * InW - need(OutH - 1, Steps - 1) + need(0, 0)));
     end
   endfunction
 
-  function automatic count_t more_done(input int y, input int x);
+  function automatic count_t less_done(input int y, input int x);
     if (x != Steps - 1) begin
-      if (below(y, FreeY) || below(x, FreeX - 1)) more_done = '0;
-      else if (FullY < OutH && !below(y, FullY)) more_done = '0;
-      else if (x == FreeX - 1) more_done = count_t'(clamp(FreeX * StepW - PadLeft, 0, InW));
+      if (below(y, FreeY) || below(x, FreeX - 1)) less_done = '0;
+      else if (FullY < OutH && !below(y, FullY)) less_done = '0;
+      else if (x == FreeX - 1) less_done = count_t'(-(clamp(FreeX * StepW - PadLeft, 0, InW)));
       else if (FullX < Steps && x == FullX - 1)
-        more_done = count_t'(InW - ((FullX - 1) * StepW - PadLeft));
-      else if (FullX < Steps && !below(x, FullX)) more_done = '0;
-      else more_done = count_t'(StepW);
+        less_done = count_t'(-(InW - ((FullX - 1) * StepW - PadLeft)));
+      else if (FullX < Steps && !below(x, FullX)) less_done = '0;
+      else less_done = count_t'(-StepW);
     end else if (y != OutH - 1) begin
-      if (below(y, FreeY - 1)) more_done = '0;
-      else if (y == FreeY - 1) more_done = count_t'(done(FreeY, 0));
+      if (below(y, FreeY - 1)) less_done = '0;
+      else if (y == FreeY - 1) less_done = count_t'(-(done(FreeY, 0)));
       else if (FullY < OutH && y == FullY - 1)
-        more_done = count_t'((InH - ((FullY - 1) * StrideH - PadTop)) * InW - DoneXEnd);
-      else if (FullY < OutH && !below(y, FullY)) more_done = '0;
-      else more_done = count_t'(StrideH * InW - DoneXEnd);
+        less_done = count_t'(-((InH - ((FullY - 1) * StrideH - PadTop)) * InW - DoneXEnd));
+      else if (FullY < OutH && !below(y, FullY)) less_done = '0;
+      else less_done = count_t'(-(StrideH * InW - DoneXEnd));
     end else begin
-      more_done = count_t'(InH * InW - done(OutH - 1, Steps - 1));
+      less_done = count_t'(-(InH * InW - done(OutH - 1, Steps - 1)));
     end
   endfunction
 
@@ -150,14 +151,14 @@ module zf_window_credit #(
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      need_q  <= -more_need(0, 0);
-      done_q  <= -more_done(0, 0);
+      need_q  <= less_need(0, 0);
+      done_q  <= less_done(0, 0);
       ahead_q <= count_t'(-need(0, 0));
       above_q <= count_t'(-Places);
     end else begin
       if (step_i) begin
-        need_q <= -more_need(int'(y_i), int'(x_i));
-        done_q <= -more_done(int'(y_i), int'(x_i));
+        need_q <= less_need(int'(y_i), int'(x_i));
+        done_q <= less_done(int'(y_i), int'(x_i));
       end
       ahead_q <= count(ahead_q, step_i ? need_q : '0, stored_i);
       above_q <= count(above_q, step_i ? done_q : '0, stored_i);

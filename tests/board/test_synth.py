@@ -148,3 +148,13 @@ def test_refusals(build, tmp_path, monkeypatch):
     monkeypatch.setattr(yosys.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Refusal, match=r"^synthesis: the tool yosys must be installed"):
         synth(build)
+
+
+def test_a_negative_parameter_keeps_its_sign():
+    """A shift by -3 is to the left: every bit of the sum is there, above three zeros."""
+    settings = {"Lanes": 1, "InBits": 5, "BiasBits": 0, "ShiftBits": 0, "OutBits": 8}
+    shift = {"ShiftMin": -3, "ShiftMax": -3, "Lo": -128, "Hi": 127}
+    names = ["zf_count", "zf_table", "zf_rom", "zf_ram_block", "zf_requantize"]
+    sources = {f"{name}.sv": (RTL / f"{name}.sv").read_bytes() for name in names}
+    kept = synthesize(Unit("zf_requantize", settings | shift, {}), sources).estimate
+    assert kept.srl + kept.ff >= 5
