@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ... import Refusal
 from ..design import Design, Instance, Stream
 from ..flow import Flow
 from ..memory import LUT_BITS, Kind
@@ -27,10 +28,19 @@ def size(design: Design) -> Design:
     One after the other becomes as shallow as a schedule allows, FIFOs of the largest pixels first.
     With others shallower later it cannot become shallower again, so that in the end none of more
     than 16 words, which cost no more than fewer, can spare one.
+
+    Raises
+    ------
+    Refusal
+        No buffers, however deep, keep the interval.
+
     """
     flow = Flow(design, design.interval)
     if not flow.settle():
-        raise AssertionError(f"network {design.network.name}: no FIFOs keep {design.interval}")
+        raise Refusal(
+            f"network {design.network.name}: an interval of {design.interval} cycles must have a "
+            "schedule, these foldings have none: choose others with --interval or --folding"
+        )
     writers = {sink.name: i for i in design.instances for sink in i.sinks}
     readers = {source.name: i for i in design.instances for source in i.sources}
     fifos = [i for i in design.instances if i.module == "zf_fifo"]
