@@ -16,6 +16,7 @@ from .rules import DEPTHS, PLACES, Rules, Times
 LONE = 1 << 40  # an interval so long that frames do not meet
 ROUNDS = 200  # of raising; what has not ended by then is taken as endless
 TRIAL, WAVE = 64, 8  # rounds for another depth: most end in three, waves go on for some time
+FAR = 4 * TRIAL  # of them, while it is units elsewhere that raise
 
 
 class Flow:
@@ -132,7 +133,7 @@ class Flow:
 def _endless(rises: list[Times]) -> bool:
     """Say whether the last rounds raised the same again, or long no less than before."""
     if len(rises) < 2 or not rises[-1].any():
-        return False
+        return len(rises) >= FAR
     if any(np.array_equal(rises[-1], earlier) for earlier in rises[-3:-1]):
         return True
     totals = [int(rise.sum()) for rise in rises[-2 * WAVE :]]

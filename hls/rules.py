@@ -94,6 +94,12 @@ class Rules:
         wrapped = latest[-1] + len(times) * cycles - self.interval
         return np.maximum(latest, wrapped) + index
 
+    def _spaced(self, times: Times, cycles: int, lag: int, wait: int) -> Times:
+        """Return `times`, paced, but each at least `wait` after the one `lag` before."""
+        while ((later := self._before(times, lag) + wait) > times).any():
+            times = self._paced(np.maximum(times, later), cycles)
+        return times
+
     def _register(self, entered: Times, leaving: Times) -> Times:
         """Return when a last register offers what could be in it from `entered` on."""
         return self._paced(np.maximum(entered, self._before(leaving, 1) + 1))
@@ -211,6 +217,7 @@ class Rules:
         else:
             start = beats * (steps * starts) // sink.beats
         last = np.append(np.flatnonzero(np.diff(start)), sink.beats - 1)  # beat of a start
+        lone = pixels > 1 and bool((np.diff(last, prepend=-1) == 1).any())
         index = np.arange(sink.beats) - np.append(0, last[:-1] + 1)[start]
         latency = instance.latency - 1 + (0 if pixels > 1 else index)
 
@@ -220,11 +227,19 @@ class Rules:
                 return self._pick(last - depth, sink.beats)(leaving) + 1
             # a step's words, free when the last enters the register, as the one before leaves
             frame, step = np.divmod(np.arange(steps) - depth, steps)
-            return self._pick(last[step] - 1 + frame * sink.beats, sink.beats)(leaving) + 1
+            before = 0 if hopeless(depth) else 1
+            return self._pick(last[step] - before + frame * sink.beats, sink.beats)(leaving) + 1
+
+        def hopeless(depth: int) -> bool:
+            # where each step has one word, no sooner than that is there: can it be that soon?
+            return lone and latency * steps > self.interval * depth
 
         def rule(entering, leaving):
             begun = np.maximum(ready(entering[0]) + 1, room(leaving[0]))
             begun = self._paced(begun, cycles)
+            depth = self.depths[instance.name, DEPTHS[instance.module]]
+            if lone and not hopeless(depth):
+                begun = self._spaced(begun, cycles, depth, latency)
             offers = self._register(begun[start] + latency, leaving[0])
             placed = freeing(self.depths[instance.name, PLACES] - guard)
             return [placed(begun) + cycles], [offers]

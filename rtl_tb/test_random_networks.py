@@ -89,3 +89,26 @@ def pooled(size=(9, 8)):
 @pytest.mark.parametrize("interval", [400, 1600])
 def test_max_pools_keep_the_interval_of_the_slowest_layer(interval, tmp_path):
     check(pooled(), tmp_path / "build", interval=interval)
+
+
+def test_steps_of_a_single_word_keep_the_interval(tmp_path):
+    """A map narrower than a step: each step has one word, which leaves its place late."""
+    make = Builder(np.random.default_rng(5), (9, 1, 2), QType(4, False, 4))
+    tensor = make.convolution("conv1", make.operations[0].output, 1, (3, 3), (1, 1), (1,) * 4)
+    tensor = make.requantize("conv1", tensor)
+    network = make.output(make.convolution("conv2", tensor, 4, (3, 3), (1, 1), (1,) * 4))
+    slow, fast = {"pe": 1, "simd": 2, "pixels": 1}, {"pe": 4, "simd": 1, "pixels": 4}
+    check(network, tmp_path / "build", folding={"conv1": slow, "conv2": fast})
+    check(network, tmp_path / "alike", folding={"conv1": slow | {"pixels": 4}, "conv2": fast})
+
+
+@pytest.mark.parametrize(
+    ("shape", "pads", "stride"),
+    [((1, 8, 2), (3,) * 4, (1, 2)), ((1, 6, 3), (1, 2, 0, 2), (2, 1))],
+)
+def test_a_single_padded_row_has_a_schedule(shape, pads, stride, tmp_path):
+    """1x1 windows over it are no pointwise convolution: some, or all, lie in the padding."""
+    make = Builder(np.random.default_rng(6), shape, QType(4, False, 4))
+    tensor = make.convolution("conv1", make.operations[0].output, 4, (1, 1), stride, pads)
+    network = make.output(make.sum_pool("pool", tensor))
+    check(network, tmp_path / "build", interval=600)
