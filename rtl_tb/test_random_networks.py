@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from random_networks import Builder, bypassed, fire, random_network
+from varied_networks import varied_folding, varied_network
 
+from zynqfire import Refusal
 from zynqfire.board.catalog import load
 from zynqfire.hls.compile import build
 from zynqfire.hls.ir import QType
@@ -53,6 +55,22 @@ def test_random_network_is_bit_exact_and_as_fast_as_predicted(seed, tmp_path):
 def test_many_random_networks(seed, tmp_path):
     network = random_network(seed)
     check(network, tmp_path / "build", folding=drawn_folding(network, seed))
+
+
+def test_varied_network(tmp_path):
+    check(varied_network(3), tmp_path / "build", **varied_folding(varied_network(3), 3))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 160))
+def test_many_varied_networks(seed, tmp_path):
+    network = varied_network(seed)
+    how = varied_folding(network, seed)
+    try:
+        check(network, tmp_path / "build", **how)
+    except Refusal as error:
+        if "interval" not in how or "interval" not in str(error):
+            raise
 
 
 def test_fire_modules_keep_the_interval_of_their_slowest_layer(tmp_path):
