@@ -158,17 +158,22 @@ def halves(width: int, depth: int) -> int:
     return -(-depth // row) * (2 * whole + (rest > 0) + (rest > native // 2))
 
 
+def different(width: int, depth: int) -> int:
+    """Return the different columns of a ROM: of few words not all can be."""
+    return min(width, 1 << min(depth, 16))
+
+
 def rom_luts(width: int, depth: int, split: bool = False) -> int:
     """Return the LUTs of a ROM in LUTs, estimated.
 
-    A LUT has 64 words and wide multiplexers join four; up to 8 words, few tables are different.
+    A LUT has 64 words and wide multiplexers join four.
     """
     low = 1 << (depth - 1).bit_length() >> 1
     if split and depth > LUT_BITS and 2 * (depth - low) <= low:
         rest = depth - low
         return rom_luts(width, low) + (-(-width // 2) if rest <= 32 else rom_luts(width, rest))
     if depth <= 8:
-        return min(width, 1 << depth)
+        return different(width, depth)
     filled = 1 << max(0, (-(-depth // LUT_BITS) - 1).bit_length())  # a multiplexer joins pairs
     wide = -(-depth // 256)
     tables = filled if wide == 1 else -(-depth // LUT_BITS)

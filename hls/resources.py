@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from .design import Instance
-from .memory import Estimate
+from .memory import Estimate, different
 from .passes.sizes import add_levels
 
 # LUTs and flip-flops of a module's control
@@ -81,7 +81,8 @@ def conv_logic(parameters: dict[str, int]) -> Estimate:
         if digits > 2:
             lut += sums * (wide + 6)
             ff += sums * (wide + 6)
-        ff += simd * pe * p["WBits"]
+        weights, words = simd * pe * p["WBits"], p["Words"] * p["Groups"]
+        ff += weights if p.get("RomBlock") else different(weights, words)
 
     # requantizers, and the way to them
     count = p["Requantizers"]
@@ -161,11 +162,8 @@ def logic(instance: Instance, block_weights: bool = False) -> Estimate:
         case "zf_add":
             return Estimate(lut=10 + widths[-1], ff=2 * widths[-1])
         case "zf_rescale":
-            bits = p["InBits"] + 2
-            shift = 3 * bits if p["ShiftBits"] else 0
-            return Estimate(
-                lut=30 + p["Lanes"] * (bits + 10 + shift), ff=40 + p["Lanes"] * 6 * bits
-            )
+            bits = p["Lanes"] * (p["InBits"] + 2)
+            return Estimate(lut=25 + bits * (4 if p["ShiftBits"] else 1), ff=20 + 3 * bits)
         case "zf_max_pool":
             return Estimate(
                 lut=WINDOW.lut + FIFO.lut + 2 * widths[0], ff=WINDOW.ff + FIFO.ff + 4 * widths[0]
