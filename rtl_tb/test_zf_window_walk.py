@@ -11,6 +11,7 @@ from zynqfire.rtl_tb import cases
 from zynqfire.rtl_tb.cases import Case, Part
 
 ENDS = {"end_product_o": 1, "end_step_o": 1, "outermost_o": 5}
+NEXT = {"next_o": 1, "next_end_step_o": 1}
 
 
 def _case(
@@ -37,7 +38,7 @@ def _case(
         "Groups": groups,
     }
     place = {"y_o": _bits(out_h), "x_o": _bits(-(-out_w // pixels))}
-    ports = {"step_i": 1, **ENDS, "inside_o": pixels * taps, **place}
+    ports = {"step_i": 1, **ENDS, **NEXT, "inside_o": pixels * taps, **place}
     return Case(parameters, ports)
 
 
@@ -114,6 +115,7 @@ async def exact(dut, name):
             part.drive(step_i=step)
             await RisingEdge(part.clk_i)
             assert part.read(*ENDS, "inside_o") == frame[done % len(frame)][1], done
+            assert part.read(*NEXT) == [step, frame[(done + 1) % len(frame)][1][1]], done
             assert tuple(part.read("y_o", "x_o")) == frame[(done + 1) % len(frame)][0], done
             done += step
 

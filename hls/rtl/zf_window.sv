@@ -96,7 +96,7 @@ module zf_window #(
   localparam int Lines = Serial ? KernelH : 1;  // runs of a product
 
   logic step, first_q, ready;
-  logic end_product, end_step, end_frame;
+  logic end_product, end_step, end_frame, next, next_end_step;
   logic [4:0] outermost;  // frame, row, step, product, run
   logic [Pixels*Taps-1:0] in_map;  // of the current word's taps
   logic [((OutH > 1) ? $clog2(OutH) : 1)-1:0] y;  // step of the word after
@@ -107,7 +107,7 @@ module zf_window #(
       .Pixels(Pixels), .Taps(Taps), .Deep(Deep), .Columns(Run), .Lines(Lines), .Groups(Groups)
   ) u_walk (
       .clk_i, .rst_i, .step_i(step), .end_product_o(end_product), .end_step_o(end_step),
-      .outermost_o(outermost), .inside_o(in_map),
+      .next_o(next), .next_end_step_o(next_end_step), .outermost_o(outermost), .inside_o(in_map),
       .y_o(y), .x_o(x)
   );
 
@@ -115,10 +115,23 @@ module zf_window #(
   assign step   = !first_q || (ready && go_i);
   assign take_o = first_q && ready && go_i;
 
+  logic next_first;  // the next word begins a product, or a step of several pixels
+  assign next_first = !step || ((Pixels > 1) ? end_step : end_product);
   always_ff @(posedge clk_i) begin
     if (rst_i) first_q <= 1'b1;
-    else if (step) first_q <= (Pixels > 1) ? end_step : end_product;
+    else if (step) first_q <= next_first;
   end
+
+  // step && end_step, with all that is known before in registers: carry chains wait for it.
+  logic ends_first_q, ends_later_q, step_ends;
+  always_ff @(posedge clk_i) begin
+    if (rst_i) {ends_first_q, ends_later_q} <= '0;
+    else if (next) begin
+      ends_first_q <= next_end_step && next_first;
+      ends_later_q <= next_end_step && !next_first;
+    end
+  end
+  assign step_ends = ends_later_q || (ends_first_q && ready && go_i);
 
   // ------------------------------------------------------------------------------------- storage
   logic store, stored, last_stored, last_bank;
@@ -134,7 +147,7 @@ module zf_window #(
       .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft), .OutH(OutH), .OutW(OutW),
       .Pixels(Pixels), .Places(Places - Guard)
   ) u_credit (
-      .clk_i, .rst_i, .stored_i(stored), .step_i(step && end_step), .y_i(y), .x_i(x),
+      .clk_i, .rst_i, .stored_i(stored), .step_i(step_ends), .y_i(y), .x_i(x),
       .ready_o(ready), .room_o(s_tready_o)
   );
 

@@ -39,6 +39,8 @@ module zf_window_walk #(
     input  logic                   step_i,
     output logic                   end_product_o,
     output logic                   end_step_o,
+    output logic                   next_o,  // the current word changes,
+    output logic                   next_end_step_o,  // to one of which this is end_step_o
     output logic [            4:0] outermost_o,
     output logic [Pixels*Taps-1:0] inside_o,
     output logic [      YBits-1:0] y_o,
@@ -87,6 +89,8 @@ module zf_window_walk #(
   assign end_product = end_run && last_line;
   assign end_step   = end_product && last_group;
   assign end_row     = end_step && last_x;
+  assign next_o          = lead;
+  assign next_end_step_o = end_step;
 
   // Output rows at which window row k lies inside the map, and likewise for columns.
   logic [KernelH-1:0] row_inside;
