@@ -194,7 +194,7 @@ class Rules:
             words = math.prod(op.kernel) * source.tensor.shape[2] // simd
             if parameters["Taps"] == 1:  # a cascade reads late, zf_window's Guard
                 late = -(-simd // parameters.get("Chains", simd)) - 1
-                guard = -(-late // deep)
+                guard = -(-late // deep) * window.banks(pixels)
         cycles = words * groups // starts
         needed, done = window.need(pixels), window.done(pixels)
         steps, inputs = len(needed), window.in_h * window.in_w

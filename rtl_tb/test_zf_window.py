@@ -52,9 +52,12 @@ class Setup:
         """Pixels of the ring."""
         window, pixels, parallel = self.geometry, self.fold.pixels, self.fold.taps > 1
         late = 0 if parallel else -(-(self.stages - 1) // (self.size[2] // self.fold.lanes))
+        shares = window.banks(pixels)
         if self.steady:
-            return window.places(pixels, parallel) + late
-        fewest = int((window.need(pixels) - window.done(pixels)).max()) + late
+            fewest = window.places(pixels, parallel) + late * shares
+        else:
+            fewest = int((window.need(pixels) - window.done(pixels)).max()) + late * shares
+        fewest = -(-fewest // shares) * shares
         return max(-(-fewest // window.in_w), window.kernel_h) * window.in_w if parallel else fewest
 
     @property
@@ -154,6 +157,8 @@ PLAIN = {
 SEVERAL = {
     # two and four pixels a step, with as many columns and with fewer in a row's last one
     "points": Setup((1, 10, 6), (1, 1), Fold(1, 1, 2, 2), groups=2, toggle=1),
+    "points_late": Setup((1, 12, 6), (1, 1), Fold(1, 1, 2, 4), groups=2, chains=1, toggle=2),
+    "points_four": Setup((1, 12, 4), (1, 1), Fold(1, 1, 4, 4), steady=True, chains=2),
     "points_odd": Setup((1, 11, 4), (1, 1), Fold(1, 1, 1, 4), steady=True),
     "points_skipped": Setup((5, 9, 2), (1, 1), Fold(1, 1, 1, 2), BOTH, steady=True, groups=2),
     "two": Setup((4, 6, 4), (3, 3), Fold(1, 1, 2, 2), (1, 1), SAME, groups=2, toggle=2),
@@ -190,7 +195,7 @@ CASCADES = {
 }
 SETUPS = PLAIN | SEVERAL | CASCADES
 CASES = {name: setup.case() for name, setup in SETUPS.items()}
-QUICK = ("serial", "column", "full", "two_odd", "skewed_points")
+QUICK = ("serial", "column", "full", "two_odd", "points", "skewed_points")
 
 
 class Player:

@@ -17,7 +17,8 @@ from ..design import Design, Instance, Stream
 from ..flow import Flow
 from ..memory import LUT_BITS, Kind
 from ..rules import DEPTHS, PLACES, WINDOWED
-from .sizes import CREDITS, rounded
+from .geometry import Window
+from .sizes import CREDITS, ring
 
 Units = Mapping[str, Instance]  # the unit at an end of each stream
 
@@ -81,10 +82,12 @@ def _elsewhere(flow: Flow, fifo: Instance, writers: Units, readers: Units) -> bo
     if window.module in WINDOWED and window.parameters.get("Taps", 1) == 1:
         deep, old = window.sources[0].beats_per_pixel, window.parameters[PLACES]
         most = old + -(-held // source.beats_per_pixel) + 2
-        # the pixels of a step have a copy of the ring each: as long as a LUT holds it, for nothing
-        no_larger = window.parameters.get("Pixels", 1) == 1 or most * deep <= LUT_BITS
+        # a copy of the ring for each pixel of a step is larger, but what a LUT holds costs nothing
+        pixels = window.parameters.get("Pixels", 1)
+        shares = Window.of(window.operation, window.sources[0].tensor.shape).banks(pixels)
+        no_larger = shares == pixels or most * deep <= LUT_BITS
         if no_larger and (least := _moved(flow, fifo, (window.name, PLACES), old, most)):
-            flow.shortfall(window.name, PLACES, rounded(least * deep) // deep)
+            flow.shortfall(window.name, PLACES, ring(least, deep, shares))
             return True
     unit = writers[source.name]
     while unit.module == "zf_width":

@@ -54,6 +54,15 @@ class Window:
             "OutW": self.out_w,
         }
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether each output pixel sees the input pixel of its place, alone."""
+        return self == Window(1, self.in_w, 1, 1, 1, 1, 0, 0, 1, self.in_w)
+
+    def banks(self, pixels: int) -> int:
+        """Return the memories among which zf_window shares its pixels out; copies share none."""
+        return pixels if self.pointwise and self.in_w % pixels == 0 else 1
+
     def steps(self, pixels: int) -> int:
         """Return the steps of a row: `pixels` output pixels each, the last what is left."""
         return -(-self.out_w // pixels)
@@ -85,7 +94,7 @@ class Window:
         less what is done by then; two pixels more cover the control's delay. Units that read
         several taps at once keep whole rows, at least those of the kernel.
         """
-        if self == Window(1, self.in_w, 1, 1, 1, 1, 0, 0, 1, self.in_w):
+        if self.pointwise:
             return 2 * pixels + 2  # a step's read, a step's written, two for the credit's way
         needed, freed = self.need(pixels), self.done(pixels)
         inputs, outputs = self.in_h * self.in_w, len(needed)

@@ -78,12 +78,12 @@ def sizes(op: Conv, fold: Fold, codes: QType, window: Window) -> Sizes:
     before = words * (groups if fold.pixels > 1 else 1) - 1
     latency = WINDOW + (fold.taps > 1) + before + product + requantize + FIFO
 
-    parallel = fold.taps > 1
+    parallel, shares = fold.taps > 1, 1
     places = _places(window, fold.pixels, parallel)
     if not parallel:
         # an address that goes down a cascade reads a word's last lanes later
-        places += -(-(stages - 1) // deep)
-        places = rounded(places * deep) // deep
+        shares = window.banks(fold.pixels)
+        places = ring(places + -(-(stages - 1) // deep) * shares, deep, shares)
     whole = parallel and fold.taps == math.prod(op.kernel)
 
     if fold.pixels == 1:
@@ -102,7 +102,7 @@ def sizes(op: Conv, fold: Fold, codes: QType, window: Window) -> Sizes:
         requantizers=requantizers,
         turns=turns,
         places=places,
-        bank_depth=(window.in_w if parallel else places) * deep,
+        bank_depth=(window.in_w if parallel else places // shares) * deep,
         banks=places // window.in_w if parallel else 1,
         copies=fold.pixels * (window.kernel_w if whole else 1),
         room=room,
@@ -123,6 +123,11 @@ def add_levels(count: int, leave: int) -> int:
     while count > leave:
         count, levels = -(-count // 3), levels + 1
     return levels
+
+
+def ring(places: int, deep: int, shares: int = 1) -> int:
+    """Return `places` pixels of `deep` words, or a few more, that `shares` memories share."""
+    return rounded(-(-places // shares) * deep) // deep * shares
 
 
 def rounded(depth: int) -> int:

@@ -11,6 +11,7 @@ zf_count.sv
 zf_ring.sv
 zf_window_credit.sv
 zf_window_walk.sv
+zf_window_write.sv
 zf_window.sv
 zf_add3.sv
 zf_sum.sv

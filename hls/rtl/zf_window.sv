@@ -19,7 +19,8 @@
 // this one is computed.
 //
 // Each further pixel of a step, and each further column that is read at once, has a memory of its
-// own, which holds the same pixels as many places to the left, so that one address serves all.
+// own, which holds the same pixels as many places to the left, so that one address serves all. The
+// windows of a 1x1 convolution share no pixels: the memories take them in turn (zf_window_write).
 //
 // Latency: a word's stage 0 leaves 2 cycles after it is issued, 3 where Taps > 1; fetch_o is 2
 // cycles ahead of its word.
@@ -70,13 +71,16 @@ module zf_window #(
   localparam int Banks = Rows;  // rows that are read in one cycle
   localparam int Columns = Full ? KernelW : 1;  // columns that are read in one cycle
   localparam int Copies = Pixels * Columns;
-  localparam int BankDepth = (Serial ? Places : InW) * Deep;
+  localparam bit Banked = Pixels > 1 && InH == 1 && KernelH == 1 && KernelW == 1 && StrideW == 1
+      && PadTop == 0 && PadLeft == 0 && OutH == 1 && OutW == InW && InW % Pixels == 0;
+  localparam int Share = Banked ? Pixels : 1;  // pixels for each of a memory's
+  localparam int BankDepth = (Serial ? Places / Share : InW) * Deep;
   localparam int AddrBits = (BankDepth > 1) ? $clog2(BankDepth) : 1;
   // An address that goes down a cascade reads a word's last lanes as many cycles later.
   localparam int Late = Serial ? (Taps * Lanes + Chains - 1) / Chains - 1 : 0;
-  localparam int Guard = (Late + Deep - 1) / Deep;
+  localparam int Guard = (Late + Deep - 1) / Deep * Share;
   localparam int Steps = (OutW + Pixels - 1) / Pixels;  // of a row
-  localparam int StepW = Pixels * StrideW;
+  localparam int StepW = Pixels * StrideW / Share;  // in a memory
   localparam logic [Bits-1:0] TopBit = {1'b1, {(Bits - 1) {1'b0}}};
 
   initial begin
@@ -85,6 +89,7 @@ module zf_window #(
       $fatal(1, "%m: Taps must be 1, KernelH or KernelH*KernelW, not %0d", Taps);
     if (!Serial && (Places % InW != 0 || Rows < KernelH))
       $fatal(1, "%m: Places %0d must be %0d rows or more of %0d", Places, KernelH, InW);
+    if (Places % Share != 0) $fatal(1, "%m: Pixels %0d must divide Places %0d", Pixels, Places);
   end
 
   function automatic int wrap(input int value, input int modulus);
@@ -134,7 +139,7 @@ module zf_window #(
   assign step_ends = ends_later_q || (ends_first_q && ready && go_i);
 
   // ------------------------------------------------------------------------------------- storage
-  logic store, stored, last_stored, last_bank;
+  logic store, stored, last_stored;
   logic [((Deep > 1) ? $clog2(Deep) : 1)-1:0] unused_stored;
   assign store  = s_tvalid_i && s_tready_o;
   assign stored = store && last_stored;
@@ -151,16 +156,19 @@ module zf_window #(
       .ready_o(ready), .room_o(s_tready_o)
   );
 
-  logic [Copies-1:0] last_addr;
-  logic [((Banks > 1) ? $clog2(Banks) : 1)-1:0] write_bank;
-  zf_count #(.Count(Banks)) u_bank (
-      .clk_i, .rst_i, .step_i(store && last_addr[0]), .value_o(write_bank), .last_o(last_bank)
+  logic [Copies*AddrBits-1:0] write_addr;
+  logic [Copies*Banks-1:0] write;
+  zf_window_write #(
+      .Copies(Copies), .Columns(Columns), .StrideW(StrideW), .Rows(Banks), .Deep(Deep),
+      .Depth(BankDepth), .Banked(Banked)
+  ) u_write (
+      .clk_i, .rst_i, .store_i(store), .last_i(last_stored), .addr_o(write_addr), .we_o(write)
   );
 
   // -------------------------------------------------------------------------------- read address
   // Every move of the window is one of six constant distances in the ring.
   localparam int Span = (Serial ? ((KernelH - 1) * InW + KernelW) * Deep : Run * Deep) - 1;
-  localparam int RowWords = Serial ? InW * Deep : 0;  // other rows are other banks
+  localparam int RowWords = Serial ? InW / Share * Deep : 0;  // other rows are other banks
   localparam int RowLength = (Steps - 1) * StepW * Deep;
   localparam int FrameRows = InH - (OutH - 1) * StrideH;
   localparam int MoveWord = wrap(1, BankDepth);
@@ -215,19 +223,6 @@ module zf_window #(
     last_q  <= end_product;
   end
 
-  for (genvar i = 0; i < Copies; i++) begin : g_copy
-    localparam int Left = ((i % Columns) + (i / Columns) * StrideW) * Deep;  // places to the left
-    logic [AddrBits-1:0] write_addr;
-    if (i > 0 && BankDepth == 2 ** AddrBits) begin : g_less
-      assign write_addr = g_copy[0].write_addr - AddrBits'(Left);
-      assign last_addr[i] = 1'b0;
-    end else begin : g_own
-      zf_count #(.Count(BankDepth), .Start(wrap(-Left, BankDepth))) u_write (
-          .clk_i, .rst_i, .step_i(store), .value_o(write_addr), .last_o(last_addr[i])
-      );
-    end
-  end
-
   if (Serial) begin : g_serial
     assign fetch_o = step;
     always_ff @(posedge clk_i) begin
@@ -242,12 +237,13 @@ module zf_window #(
           .Lanes(Lanes), .Bits(Bits), .Chains(Chains), .Depth(BankDepth), .Block(Block),
           .ClearTo(Zero)
       ) u_ram (
-          .clk_i, .we_i(store), .waddr_i(g_copy[p].write_addr), .wdata_i(s_tdata_i ^ {Lanes{Zero}}),
+          .clk_i, .we_i(write[p]), .waddr_i(write_addr[p*AddrBits+:AddrBits]),
+          .wdata_i(s_tdata_i ^ {Lanes{Zero}}),
           .raddr_i(read_addr), .clear_i(outside_q), .rdata_o(m_data_o[p*Width+:Width])
       );
     end
     logic unused;
-    assign unused = ^{write_bank, top_q};
+    assign unused = ^top_q;
   end else begin : g_parallel
     logic valid_qq, last_qq;
     logic [Copies*Banks*Width-1:0] read;
@@ -286,14 +282,11 @@ module zf_window #(
 
     for (genvar i = 0; i < Copies * Banks; i++) begin : g_bank
       zf_ram #(.Width(Width), .Depth(BankDepth), .Block(Block)) u_ram (
-          .clk_i, .we_i(store && 32'(write_bank) == i % Banks),
-          .waddr_i(g_copy[i/Banks].write_addr), .wdata_i(s_tdata_i), .raddr_i(read_addr),
-          .clear_i(1'b0), .rdata_o(read[i*Width+:Width])
+          .clk_i, .we_i(write[i]), .waddr_i(write_addr[i/Banks*AddrBits+:AddrBits]),
+          .wdata_i(s_tdata_i), .raddr_i(read_addr), .clear_i(1'b0),
+          .rdata_o(read[i*Width+:Width])
       );
     end
   end
-
-  logic unused_last;
-  assign unused_last = ^{last_bank, last_addr};
 
 endmodule
