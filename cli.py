@@ -182,9 +182,15 @@ def compile_(
         else:
             from .hls.compile import compile_model
 
-            result = compile_model(
-                model, target, out, folding=folding, interval=interval, report=say
-            )
+            try:
+                result = compile_model(
+                    model, target, out, folding=folding, interval=interval, report=say
+                )
+            except Refusal as refusal:
+                if fps is None or "interval" not in str(refusal):
+                    raise
+                speed = f"--fps {fps:g} at {clock or target.clock_mhz:g} MHz is {interval} cycles"
+                raise Refusal(f"{refusal}: {speed}") from None
     return Answer(result, _tables.compiled(result))
 
 

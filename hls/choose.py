@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import Refusal
 from .board import Board
@@ -52,6 +52,25 @@ class Choice:
         """The whole design's."""
         return sum(self.costs.values(), Estimate())
 
+    def excess(self, board: Board) -> str:
+        """Return what must fit `board` and does not, in words; empty where all fits."""
+        cost, memories = self.cost, total(self.placed)
+        luts = cost.lut + cost.lutram + cost.srl
+        for need, have, what in (
+            (luts, board.lut, "LUTs"),
+            (cost.ff, board.ff, "flip-flops"),
+            (cost.dsp, board.dsp, "DSPs"),
+        ):
+            if need > have:
+                return f"must fit {board.name}'s {have} {what}, it needs about {need}"
+        pairs = (
+            ("block RAM (RAMB36)", memories.bram36, board.bram36),
+            ("LUT RAM (LUTs)", memories.lutram, board.slicem_lut),
+            ("LUTs for memory", memories.lut + memories.lutram, board.lut),
+        )
+        over = [f"{what} {need:g} of {have}" for what, need, have in pairs if need > have]
+        return f"memories must fit {board.name}, they take {', '.join(over)}" if over else ""
+
 
 def choose(
     network: Network,
@@ -85,36 +104,91 @@ def choose(
     most, floor = solve.limits(board), stream_floor(network)
     if interval is not None:
         _possible(network, choices, floor, interval)
-    everything = len(given) == len(choices)
-    others, bound, binding = Estimate(), 0, ()
-    for _ in range(ROUNDS):
-        target = interval
-        if interval is None and not everything:
-            best = solve.fastest(choices, most, others, floor)
-            if best is not None:
-                # proven by the first search, which has the whole board for the layers
-                target, bound = best.interval, bound or best.bound
-        found = solve.cheapest(choices, most, others, target)
-        if found is None and interval is not None and must_fit:
-            best = solve.fastest(choices, most, others, floor)
-            least = f"interval must be at least {best.bound} cycles" if best else "must be smaller"
+    search = _Search(network, board, choices, most)
+    if interval is None and len(given) < len(choices):
+        return search.fastest(floor)
+    choice = search.smallest(interval)
+    if interval is not None and must_fit and choice.excess(board):
+        best = search.fastest(floor)
+        if not best.excess(board):
+            least = best.design.interval
             raise Refusal(
-                f"network {network.name}: {least} on {board.name}"
-                + (f", not {interval}" if best else "")
+                f"network {network.name}: interval must be at least {least} cycles on "
+                f"{board.name}, not {interval}"
             )
+    return choice
+
+
+@dataclass(frozen=True)
+class _Search:
+    network: Network
+    board: Board
+    choices: Mapping[str, Sequence[Option]]
+    most: Sequence[int]
+
+    def smallest(self, interval: int | None) -> Choice:
+        """Return the smallest design that keeps `interval`, one that fits if any is found."""
+        others = Estimate()
+        for _ in range(ROUNDS):
+            choice, rest = self._wired(self._cheapest(others, interval))
+            if self._fits(choice) or others == rest:
+                break
+            others = rest
+        return choice
+
+    def fastest(self, floor: int) -> Choice:
+        """Return the fastest design that fits, with a proven bound; one too large if none does.
+
+        What others take of the board depends on the speed: a slower design, wired, may show that
+        there is room for a faster one.
+        """
+        others, bound, kept, fits = Estimate(), 0, None, False
+        for _ in range(2 * ROUNDS):
+            best = solve.fastest(self.choices, self.most, others, floor)
+            # proven by the first search, which has the whole board for the layers
+            bound = bound or (best.bound if best else 0)
+            target = max(best.interval, floor) if best else None
+            if fits and (target is None or target >= kept.design.interval):
+                break
+            choice, rest = self._wired(self._cheapest(others, target))
+            if target is not None and choice.design.interval > target:
+                # a stream limits: what was widened in vain becomes narrow again
+                floor = choice.design.interval
+                continue
+            if self._fits(choice) or not fits:
+                kept, fits = choice, self._fits(choice)
+            if others == rest or (fits and kept.design.interval <= bound):
+                break
+            others = rest
+        kept = kept or choice
+        limits = solve.binding(self.choices, self.most, others, floor, kept.design.interval)
+        return replace(kept, bound=bound, binding=limits if bound else ())
+
+    def _cheapest(self, others: Estimate, interval: int | None) -> Mapping[str, Option]:
+        found = solve.cheapest(self.choices, self.most, others, interval)
         if found is None:
-            found = solve.cheapest(choices, most, others, target, bounded=False)
-        choice, rest = _wired(network, board, found.options)
-        if choice.design.interval > found.interval and interval is None and not everything:
-            # a stream limits: what was widened in vain becomes narrow again
-            interval, floor = choice.design.interval, choice.design.interval
-            continue
-        if _fits(choice.cost, most) or others == rest:
-            break
-        others = rest
-    if bound:
-        binding = solve.binding(choices, most, others, floor, choice.design.interval)
-    return Choice(choice.design, choice.placed, choice.costs, bound, binding)
+            found = solve.cheapest(self.choices, self.most, others, interval, bounded=False)
+        return found.options
+
+    def _wired(self, chosen: Mapping[str, Option]) -> tuple[Choice, Estimate]:
+        """Return the design of chosen options, and what it takes beside them."""
+        network, board = self.network, self.board
+        design = wire(network, {name: option.fold for name, option in chosen.items()})
+        blocks = {name: option.block for name, option in chosen.items()}
+        placed = place(design.memories, board, blocks)
+        costs = dict.fromkeys((instance.layer for instance in design.instances), Estimate())
+        places = iter(placed)
+        for instance in design.instances:
+            memories = [next(places) for _ in instance.memories]
+            in_block = bool(memories) and memories[0].block  # a convolution's weights come first
+            costs[instance.layer] += logic(instance, in_block) + total(memories)
+        choice = Choice(design, placed, costs)
+        convs = sum((option.cost for option in chosen.values()), Estimate())
+        return choice, choice.cost + convs * -1
+
+    def _fits(self, choice: Choice) -> bool:
+        needs = solve.measures(choice.cost)
+        return all(need <= have for need, have in zip(needs, self.most, strict=True))
 
 
 def stream_floor(network: Network) -> int:
@@ -146,23 +220,3 @@ def _possible(
         least = min(option.cycles for option in each)
         if least > interval:
             raise Refusal(f"layer {name}: interval must be at least {least} cycles, not {interval}")
-
-
-def _wired(network: Network, board: Board, chosen: Mapping[str, Option]) -> tuple[Choice, Estimate]:
-    """Return the design of chosen options, and what it takes beside them."""
-    design = wire(network, {name: option.fold for name, option in chosen.items()})
-    blocks = {name: option.block for name, option in chosen.items()}
-    placed = place(design.memories, board, blocks)
-    costs = dict.fromkeys((instance.layer for instance in design.instances), Estimate())
-    places = iter(placed)
-    for instance in design.instances:
-        memories = [next(places) for _ in instance.memories]
-        in_block = bool(memories) and memories[0].block  # a convolution's weights come first
-        costs[instance.layer] += logic(instance, in_block) + total(memories)
-    choice = Choice(design, placed, costs)
-    convs = sum((option.cost for option in chosen.values()), Estimate())
-    return choice, choice.cost + convs * -1
-
-
-def _fits(cost: Estimate, most: Sequence[int]) -> bool:
-    return all(need <= have for need, have in zip(solve.measures(cost), most, strict=True))

@@ -19,7 +19,7 @@ from .board import Board
 from .choose import Choice, choose
 from .design import CONVOLUTIONS, Design, Instance
 from .ir import Fold, Network
-from .memory import Estimate, Placed, total
+from .memory import Estimate, Placed
 from .passes.folding import from_file
 
 
@@ -114,8 +114,8 @@ def build(
             f"interval {interval}"
         )
     say(f"interval {cycles} cycles, set by the {what}")
-    if must_fit:
-        _check(network, choice, board)
+    if must_fit and (excess := choice.excess(board)):
+        raise Refusal(f"network {network.name}: {excess}")
     facts = _facts(choice, board)
     say(f"writing {out}")
     emit.write(emit.emit(design, _by_instance(design, placed), facts) | (extra or {}), out)
@@ -172,38 +172,22 @@ def _mapping(wanted: Mapping | Path | str) -> Mapping[str, Any]:
     if isinstance(wanted, Mapping):
         return wanted
     try:
-        data = json.loads(Path(wanted).read_text())
+        data = json.loads(Path(wanted).read_text(), object_pairs_hook=_once)
     except OSError as error:
         raise Refusal(f"folding file {wanted}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refusal(f"folding file {wanted}: must be JSON: {error}") from error
     if not isinstance(data, dict):
         raise Refusal(f"folding file {wanted}: must map layers to pe and simd, not {data!r}")
     return data
 
 
-def _over(placed: Sequence[Placed], board: Board) -> str:
-    """Return what of the board the memories exceed; empty where all fit."""
-    used = total(placed)
-    pairs = (
-        ("block RAM (RAMB36)", used.bram36, board.bram36),
-        ("LUT RAM (LUTs)", used.lutram, board.slicem_lut),
-        ("LUTs for memory", used.lut + used.lutram, board.lut),
-    )
-    return ", ".join(f"{what} {need:g} of {have}" for what, need, have in pairs if need > have)
-
-
-def _check(network: Network, choice: Choice, board: Board) -> None:
-    luts = choice.cost.lut + choice.cost.lutram + choice.cost.srl
-    for need, have, what in ((luts, board.lut, "LUTs"), (choice.cost.dsp, board.dsp, "DSPs")):
-        if need > have:
-            raise Refusal(
-                f"network {network.name}: must fit {board.name}'s {have} {what}, "
-                f"it needs about {need}"
-            )
-    over = _over(choice.placed, board)
-    if over:
-        raise Refusal(f"network {network.name}: memories must fit {board.name}, they take {over}")
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key in found if sum(key == name for name, _ in pairs) > 1)
+        raise ValueError(f"{twice!r} is there twice")
+    return found
 
 
 def _entry(cost: Estimate) -> dict[str, float]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from .. import Refusal
-from .names import from_identifier
+from .names import from_identifier, to_identifier
 from .types import Type, is_auto
 
 
@@ -69,10 +70,30 @@ def must_accumulate(node: Any, frac: int, lo: int, hi: int) -> None:
 
 
 def reuse_factors(model_graph: Any) -> dict[str, object]:
-    """Return what a configuration, or an edit since, says of each layer's ReuseFactor."""
+    """Return what a configuration, or an edit since, says of each layer's ReuseFactor.
+
+    Warns
+    -----
+    UserWarning
+        The configuration spells a layer's name otherwise than hls4ml, which ignores it then.
+
+    """
+    layers = {_letters(name(node)): to_identifier(name(node)) for node in model_graph.get_layers()}
+    for key, factor in model_graph.config.layer_name_rf.items():
+        meant = layers.get(_letters(key), key)
+        if factor != 1 and meant.lower() != key:
+            warnings.warn(
+                f"ReuseFactor {factor} of {key}: hls4ml's name for this layer is {meant}, the "
+                "factor is ignored",
+                stacklevel=2,
+            )
     return {
         name(node): edited
         if (edited := node.get_attr("reuse_factor", 1)) != 1
         else model_graph.config.get_reuse_factor(node)
         for node in model_graph.get_layers()
     }
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).lower()

@@ -20,12 +20,19 @@ def run(module: str, some: Mapping[str, Case], bench: str) -> None:
 
 
 async def check(dut, name: str, case: Case) -> None:
-    """Both forms give the plain sums, on the same cycles."""
+    """Both forms give the plain sums, on the same cycles, also after resets in mid-product."""
     part, parameters = Part(dut, name), case.parameters
     await Timer(1, "ns")  # elaboration checks come first
     Clock(part.clk_i, 4, "ns").start()
     part.drive(rst_i=1)
     await ClockCycles(part.clk_i, 80)  # as long as any line of registers
+    for cycles in range(20, 36):  # resets at every stage of a product
+        part.drive(rst_i=0)
+        await ClockCycles(part.clk_i, cycles)
+        wrong_before = part.read("differ_o", "wrong_o")
+        assert wrong_before == [0, 0], cycles
+        part.drive(rst_i=1)
+        await RisingEdge(part.clk_i)
     part.drive(rst_i=0)
     await RisingEdge(part.done_o)
     products, differ, wrong = part.read("products_o", "differ_o", "wrong_o")

@@ -72,10 +72,14 @@ def from_file(network: Network, wanted: Mapping[str, object]) -> dict[str, tuple
             raise Refusal(f"folding: every layer must be there, {name} is missing")
         entry = wanted[name]
         if not isinstance(entry, Mapping) or set(entry) not in KEYS:
-            raise Refusal(f"folding of {name}: must have the keys pe and simd, not {entry}")
+            raise Refusal(
+                f"folding of {name}: must have the keys pe and simd, may have pixels, not {entry}"
+            )
         numbers = [entry["pe"], entry["simd"], entry.get("pixels", 1)]
         if not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in numbers):
-            raise Refusal(f"folding of {name}: pe, simd and pixels must be positive, not {entry}")
+            raise Refusal(
+                f"folding of {name}: pe, simd and pixels must be positive integers, not {entry}"
+            )
         fold = Fold.of(conv, *numbers)
         folds[name] = (fold,) if "pixels" in entry else _traded(conv, fold)
     return folds

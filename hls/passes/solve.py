@@ -159,7 +159,7 @@ def binding(
             return ["the network"]  # a layer or stream is at its fastest
         model, _ = _model(faster, free, others)
         solver = _solver()
-        solver.parameters.max_time_in_seconds = 5
+        solver.parameters.max_deterministic_time = EFFORT / 4
         if solver.solve(model) in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             found.append(name)
     return found or ["several resources together"]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from random_networks import Builder, fire
 from zynqfire import Refusal
 from zynqfire.board.catalog import load
 from zynqfire.hls.choose import choose
+from zynqfire.hls.compile import build
 from zynqfire.hls.ir import Fold, QType
 from zynqfire.hls.memory import Estimate
 from zynqfire.hls.passes import folding, solve
@@ -173,13 +175,50 @@ def test_interval_too_short_is_refused_with_the_least(network):
         at(0)
 
 
-def test_interval_for_which_the_board_is_too_small_is_refused_with_the_bound(network):
-    from dataclasses import replace
-
+def test_interval_for_which_the_board_is_too_small_is_refused_with_the_least(network):
+    """And that one is taken."""
     small = replace(load("pynq-z2"), name="small", lut=4000, dsp=8)
-    bound = choose(network, small, {}, None, True, lambda text: None).bound
-    with pytest.raises(Refusal, match=rf"must be at least {bound} cycles on small, not 64"):
+    least = choose(network, small, {}, None, True, lambda text: None).design.interval
+    with pytest.raises(Refusal, match=rf"must be at least {least} cycles on small, not 64"):
         choose(network, small, {}, 64, True, lambda text: None)
+    choice = choose(network, small, {}, least, True, lambda text: None)
+    assert choice.design.interval == least
+    assert not choice.excess(small)
+
+
+@pytest.mark.parametrize("luts", [1700, 2000, 2400, 3000])
+def test_no_interval_below_that_of_the_fastest_fits(network, luts):
+    """Nor where a faster design, wired with wider streams, shows less room than there is."""
+    small = replace(
+        load("pynq-z2"), name="s", lut=luts, slicem_lut=luts // 3, ff=2 * luts, dsp=luts // 200
+    )
+    fastest = choose(network, small, {}, None, True, lambda text: None).design.interval
+    faster = [c for c in (64, 128, 144, 256, 288, 384, 512, 576, 1152, 2304) if c < fastest]
+    for interval in faster:
+        choice = choose(network, small, {}, interval, False, lambda text: None)
+        needs = solve.measures(choice.cost)
+        assert any(n > m for n, m in zip(needs, solve.limits(small), strict=True)), interval
+
+
+@pytest.mark.parametrize("how", [{}, {"interval": 10**6}])
+def test_a_board_of_few_flip_flops_is_too_small(network, how, tmp_path):
+    small = replace(load("pynq-z2"), name="small", ff=100)
+    with pytest.raises(Refusal, match=r"must fit small's 100 flip-flops, it needs about \d+$"):
+        build(network, small, tmp_path / "build", **how)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[" * 10**5, "recursion"),
+        ('{"conv1": {"pe": 1, "simd": 1, "pe": 2}}', "'pe' is there twice"),
+    ],
+)
+def test_a_folding_file_that_is_no_json_is_refused(network, text, what, tmp_path):
+    file = tmp_path / "folds.json"
+    file.write_text(text)
+    with pytest.raises(Refusal, match=f"must be JSON: .*{what}"):
+        build(network, load("pynq-z2"), tmp_path / "build", folding=file)
 
 
 def test_given_layers_stay_and_the_others_keep_up(network):

@@ -14,6 +14,7 @@ from zynqfire import Refusal
 from zynqfire.hls import prepare
 from zynqfire.hls.ir import Fold, QType
 from zynqfire.hls.ir_text import loads
+from zynqfire.hls.nodes import reuse_factors
 from zynqfire.hls.passes import reuse
 
 
@@ -67,6 +68,17 @@ def test_any_other_becomes_the_nearest_below_with_a_warning(network, factor, tak
         fold = Fold.of(conv, **reuse.from_factors(network, {"conv1": factor})["conv1"])
     assert [str(warning.message) for warning in caught] == [sentence]
     assert fold.words(conv) * fold.groups(conv) == taken
+
+
+def test_a_name_spelled_as_in_the_manifest_is_pointed_out(model, tmp_path):
+    graph = convert(model, tmp_path / "a", LayerName={"fire2/squeeze": {"ReuseFactor": 4}})
+    sentence = (
+        "ReuseFactor 4 of fire2/squeeze: hls4ml's name for this layer is fire2__squeeze, the "
+        "factor is ignored"
+    )
+    with pytest.warns(UserWarning) as caught:
+        reuse_factors(graph)
+    assert [str(warning.message) for warning in caught] == [sentence]
 
 
 @pytest.mark.parametrize("factor", [0, -4, 2.0, 2.5, True, "8", None])
