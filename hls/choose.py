@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from .. import Refusal
 from .board import Board
 from .design import Design
-from .ir import Concat, Depthwise, Fold, MaxPool, Network, Output
+from .fold import Fold
+from .ir import Concat, Depthwise, MaxPool, Network, Output
 from .memory import Estimate, Placed, place, total
 from .passes import solve
 from .passes.folding import Option, options

@@ -18,7 +18,8 @@ from . import emit, perf
 from .board import Board
 from .choose import Choice, choose
 from .design import CONVOLUTIONS, Design, Instance
-from .ir import Fold, Network
+from .fold import Fold
+from .ir import Network
 from .memory import Estimate, Placed
 from .passes.folding import from_file
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .ir import Conv, Depthwise, Fold, Network, Operation, Tensor
+from .fold import Fold
+from .ir import Conv, Depthwise, Network, Operation, Tensor
 from .memory import Memory
 
 CONVOLUTIONS = ("zf_conv", "zf_depthwise")

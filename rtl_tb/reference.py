@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..hls.ir import Fold
+from ..hls.fold import Fold
 from ..hls.passes.geometry import Window
 
 

@@ -16,7 +16,8 @@ from zynqfire.board.synth import Unit, synthesize
 from zynqfire.hls import choose
 from zynqfire.hls import compile as compiler
 from zynqfire.hls.emit import LIBRARY, PRIMITIVES, library_sources
-from zynqfire.hls.ir import Fold, QType
+from zynqfire.hls.fold import Fold
+from zynqfire.hls.ir import QType
 from zynqfire.hls.packing import packings
 from zynqfire.hls.passes import folding
 from zynqfire.rtl_tb import cells, simulator, test_zf_conv

@@ -8,7 +8,8 @@ import cocotb
 import numpy as np
 
 from zynqfire.hls.design import Instance, Stream
-from zynqfire.hls.ir import Conv, Fold, QType, Requantize, Tensor
+from zynqfire.hls.fold import Fold
+from zynqfire.hls.ir import Conv, QType, Requantize, Tensor
 from zynqfire.hls.memory import rom_files
 from zynqfire.hls.packing import packings
 from zynqfire.hls.passes import convolution

@@ -8,7 +8,8 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.hls.ir import Conv, Fold, QType, Tensor
+from zynqfire.hls.fold import Fold
+from zynqfire.hls.ir import Conv, QType, Tensor
 from zynqfire.hls.memory import rom_files
 from zynqfire.hls.packing import Packing, packings
 from zynqfire.hls.passes import convolution

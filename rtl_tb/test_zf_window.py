@@ -8,7 +8,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.hls.ir import Fold
+from zynqfire.hls.fold import Fold
 from zynqfire.hls.passes.geometry import Window
 from zynqfire.rtl_tb import cases, reference
 from zynqfire.rtl_tb.cases import Case, Part

@@ -9,7 +9,7 @@ import sys
 
 from zynqfire.board.synth import Unit, synthesize
 from zynqfire.hls.emit import LIBRARY, library_sources
-from zynqfire.hls.ir import Fold
+from zynqfire.hls.fold import Fold
 from zynqfire.hls.packing import packings
 from zynqfire.rtl_tb.test_zf_conv import SAME, Setup
 

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
+from zynqfire.hls.fold import Fold
 from zynqfire.hls.interpret import run
 from zynqfire.hls.ir import (
     Add,
     Concat,
     Conv,
     Depthwise,
-    Fold,
     Input,
     MaxPool,
     Network,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..design import Instance, Stream
-from ..ir import Conv, Fold, QType, Requantize, fold_weights
+from ..fold import Fold, fold_weights
+from ..ir import Conv, QType, Requantize
 from ..memory import LUT_BITS, Kind, Memory
 from ..words import hex_groups, hex_lines
 from . import units

@@ -14,7 +14,8 @@ import numpy as np
 
 from ... import Refusal
 from ..board import Board
-from ..ir import PIXELS, Conv, Fold, Network, QType, Requantize
+from ..fold import PIXELS, Fold
+from ..ir import Conv, Network, QType, Requantize
 from ..memory import LUTS_PER_RAMB18, Estimate, Kind, Memory, Placed
 from ..packing import WIDE_PORTS, packings
 from ..resources import conv_logic

@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from numbers import Integral
 
 from ... import Refusal
-from ..ir import Conv, Fold, Network
+from ..fold import Fold
+from ..ir import Conv, Network
 from .folding import layer_cycles, legal
 
 UNASKED = 1

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-from ..ir import Conv, Fold, QType
+from ..fold import Fold
+from ..ir import Conv, QType
 from ..memory import LUT_BITS
 from .geometry import Window
 

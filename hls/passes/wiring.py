@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 
 from ..design import Design, Instance, Stream
+from ..fold import Fold
 from ..ir import (
     Add,
     Concat,
     Conv,
     Depthwise,
-    Fold,
     MaxPool,
     Network,
     Operation,

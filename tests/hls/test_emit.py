@@ -12,7 +12,8 @@ from zynqfire import Refusal
 from zynqfire.board.catalog import load
 from zynqfire.hls import compile as hls_compile
 from zynqfire.hls import emit, manifest
-from zynqfire.hls.ir import Fold, QType, Requantize, Tensor, fold_weights
+from zynqfire.hls.fold import Fold, fold_weights
+from zynqfire.hls.ir import QType, Requantize, Tensor
 from zynqfire.hls.ir_text import loads
 from zynqfire.hls.passes.wiring import identifier, wire
 from zynqfire.hls.words import hex_groups, hex_lines

@@ -12,7 +12,8 @@ from zynqfire import Refusal
 from zynqfire.board.catalog import load
 from zynqfire.hls.choose import choose
 from zynqfire.hls.compile import build
-from zynqfire.hls.ir import Fold, QType
+from zynqfire.hls.fold import Fold
+from zynqfire.hls.ir import QType
 from zynqfire.hls.memory import Estimate
 from zynqfire.hls.passes import folding, solve
 

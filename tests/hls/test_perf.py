@@ -4,7 +4,8 @@ import numpy as np
 from random_networks import Builder
 
 from zynqfire.hls import perf
-from zynqfire.hls.ir import Fold, QType
+from zynqfire.hls.fold import Fold
+from zynqfire.hls.ir import QType
 from zynqfire.hls.passes.wiring import wire
 
 

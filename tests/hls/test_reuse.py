@@ -12,7 +12,8 @@ from random_networks import Builder
 
 from zynqfire import Refusal
 from zynqfire.hls import prepare
-from zynqfire.hls.ir import Fold, QType
+from zynqfire.hls.fold import Fold
+from zynqfire.hls.ir import QType
 from zynqfire.hls.ir_text import loads
 from zynqfire.hls.nodes import reuse_factors
 from zynqfire.hls.passes import reuse

@@ -6,7 +6,8 @@ from random_networks import Builder, fire, folded, random_network
 
 from zynqfire import Refusal
 from zynqfire.hls.design import Stream
-from zynqfire.hls.ir import Concat, Fold, QType, Requantize, Tensor
+from zynqfire.hls.fold import Fold
+from zynqfire.hls.ir import Concat, QType, Requantize, Tensor
 from zynqfire.hls.passes import units
 from zynqfire.hls.passes.wiring import identifier, wire
 
