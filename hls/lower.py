@@ -191,11 +191,11 @@ class _Lowering:
         shift = frac - value.tensor.qtype.frac + max(value.tensor.align, default=0)
         return lo << shift, hi << shift
 
-    def plain(self, value: _Value) -> Tensor:
-        """Return the tensor of `value` with its channels aligned and its rectifier applied."""
-        if not value.tensor.align and not value.rectified:
+    def plain(self, value: _Value, finer: int = 0) -> Tensor:
+        """Return `value` unaligned, its rectifier applied, its grid by `finer` bits finer."""
+        if not value.tensor.align and not value.rectified and not finer:
             return value.tensor
-        frac = value.tensor.qtype.frac
+        frac = value.tensor.qtype.frac + finer
         return self.exactly(value, QType.holding(*self.extent(value, frac), frac))
 
     # ------------------------------------------------------------------------------------- layers
@@ -265,13 +265,16 @@ class _Lowering:
         kind: type[Conv | Depthwise] = Conv,
     ) -> None:
         layer = nodes.name(node)
-        source = self.plain(self.source(node))
+        value, biases = self.source(node), node.get_weights("bias").data
         stored = Type.of(node.get_weights("weight").type.precision, layer, "weight")
         grid = (stored.qtype.bits, stored.qtype.frac, stored.lo, stored.qtype.hi)
         weights = narrow.weights(layer, values, *grid)
+        # a quantizer finer than what it reads changes nothing and is gone; biases know it still
+        own = value.tensor.qtype.frac
+        room = max(verify.ACTIVATION_BITS) - QType.holding(*self.extent(value, own), own).bits
+        source = self.plain(value, narrow.missing(biases, own + weights.frac, room))
         frac = source.qtype.frac + weights.frac
-        bias = narrow.bias(layer, node.get_weights("bias").data, frac)
-        weights, codes, align = narrow.aligned(weights, bias)
+        weights, codes, align = narrow.aligned(weights, narrow.bias(layer, biases, frac))
         lo, hi = widths.accumulator(weights.codes, codes, self.ranges[source.name])
         highest = max(align, default=0)
         nodes.must_accumulate(node, frac, lo << highest, hi << highest)

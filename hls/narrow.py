@@ -52,6 +52,12 @@ def bias(layer: str, values: np.ndarray, frac: int) -> np.ndarray:
     return codes
 
 
+def missing(values: np.ndarray, frac: int, most: int) -> int:
+    """Return the bits by which a grid of `frac` is too coarse for biases, 0 if by over `most`."""
+    finer = (bits for bits in range(most + 1) if _codes(values, frac + bits) is not None)
+    return next(finer, 0)
+
+
 def aligned(wide: Weights, biases: np.ndarray) -> tuple[Weights, np.ndarray, tuple[int, ...]]:
     """Return weights and biases with each channel's common trailing zeros moved to its shift.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from qonnx_nets import Net, codes, pixels
+from qonnx_nets import Net, assert_as_qonnx, codes, pixels
 
 from zynqfire import Refusal
 from zynqfire.hls import executors, interpret
@@ -235,6 +235,17 @@ def test_random_networks_equal_qonnx(drawn):
     expected = executors.by_qonnx(model, frames)
     assume(not isinstance(expected, str))
     assert np.array_equal(executors.by_interpreter(model, frames), expected)
+
+
+def test_biases_on_the_grid_of_a_quantizer_that_changes_nothing():
+    """Finer than the accumulator that it reads, it is gone; the next layer's biases know it."""
+    rng = np.random.default_rng(1)
+    net = Net((3, 6, 6), 4, 1, signed=True)
+    x = net.conv(net.last, codes(rng, 1, 3, (1, 1), 3), 0, 3, name="coarse")
+    x = net.quant(net.relu(net.quant(x, -2, 3, True)), 1, 7, False)
+    bias = rng.integers(-99, 99, 4)
+    net.conv(x, codes(rng, 4, 1, (3, 3)), 4, bias=bias, bias_frac=5, name="fine")
+    assert_as_qonnx(net.model(), pixels(rng, 3, (3, 6, 6), 4, True))
 
 
 def test_qonnx_is_not_asked_beyond_float32():
