@@ -117,7 +117,6 @@ def test_steps_of_a_single_word_keep_the_interval(tmp_path):
     network = make.output(make.convolution("conv2", tensor, 4, (3, 3), (1, 1), (1,) * 4))
     slow, fast = {"pe": 1, "simd": 2, "pixels": 1}, {"pe": 4, "simd": 1, "pixels": 4}
     check(network, tmp_path / "build", folding={"conv1": slow, "conv2": fast})
-    check(network, tmp_path / "alike", folding={"conv1": slow | {"pixels": 4}, "conv2": fast})
 
 
 @pytest.mark.parametrize(
