@@ -44,7 +44,7 @@ def check(network, out, **folding):
     assert stalled["bit_exact"], stalled
 
 
-@pytest.mark.parametrize("seed", [1, 4, 7])
+@pytest.mark.parametrize("seed", [1, 4])
 def test_random_network_is_bit_exact_and_as_fast_as_predicted(seed, tmp_path):
     network = random_network(seed)
     check(network, tmp_path / "build", folding=drawn_folding(network, seed))
@@ -104,7 +104,7 @@ def pooled(size=(9, 8)):
     return build.output(tensor)
 
 
-@pytest.mark.parametrize("interval", [400, 1600])
+@pytest.mark.parametrize("interval", [400, pytest.param(1600, marks=pytest.mark.long)])
 def test_max_pools_keep_the_interval_of_the_slowest_layer(interval, tmp_path):
     check(pooled(), tmp_path / "build", interval=interval)
 

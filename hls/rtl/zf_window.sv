@@ -101,7 +101,7 @@ module zf_window #(
   localparam int Lines = Serial ? KernelH : 1;  // runs of a product
 
   logic step, first_q, ready;
-  logic end_product, end_step, end_frame, next, next_end_step;
+  logic end_product, end_step, end_frame, next_word, next_end_step;
   logic [4:0] outermost;  // frame, row, step, product, run
   logic [Pixels*Taps-1:0] in_map;  // of the current word's taps
   logic [((OutH > 1) ? $clog2(OutH) : 1)-1:0] y;  // step of the word after
@@ -112,7 +112,7 @@ module zf_window #(
       .Pixels(Pixels), .Taps(Taps), .Deep(Deep), .Columns(Run), .Lines(Lines), .Groups(Groups)
   ) u_walk (
       .clk_i, .rst_i, .step_i(step), .end_product_o(end_product), .end_step_o(end_step),
-      .next_o(next), .next_end_step_o(next_end_step), .outermost_o(outermost), .inside_o(in_map),
+      .next_o(next_word), .next_end_step_o(next_end_step), .outermost_o(outermost), .inside_o(in_map),
       .y_o(y), .x_o(x)
   );
 
@@ -131,7 +131,7 @@ module zf_window #(
   logic ends_first_q, ends_later_q, step_ends;
   always_ff @(posedge clk_i) begin
     if (rst_i) {ends_first_q, ends_later_q} <= '0;
-    else if (next) begin
+    else if (next_word) begin
       ends_first_q <= next_end_step && next_first;
       ends_later_q <= next_end_step && !next_first;
     end

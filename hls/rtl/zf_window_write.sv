@@ -7,7 +7,7 @@
 // copy has Rows banks, one row after the other. Where Banked is set the copies share the pixels
 // out instead, one to each in turn, in rings of their own.
 //
-// Combinational from store_i, last_i to we_o. Throughput: a word a cycle.
+// Latency: none, we_o follows store_i in its cycle. Throughput: a word a cycle.
 
 module zf_window_write #(
     parameter int Copies  = 1,
@@ -42,8 +42,8 @@ module zf_window_write #(
       );
     end
   end else begin : g_copied
-    logic unused;
-    assign unused = last_i;
+    logic unused_last_word;
+    assign unused_last_word = last_i;
     logic [((Rows > 1) ? $clog2(Rows) : 1)-1:0] row;
     logic [AddrBits-1:0] first;  // copy 0's address
     logic last_place, unused_last;

@@ -49,7 +49,13 @@ NAMED = {
     "padding of one": named("zf_window", ("{Lanes{Toggle[p] ? TopBit : Bits'(0)}}", "1", 1)),
     "padding that is not toggled": named("zf_window", (".ClearTo(Zero)", ".ClearTo('0)", 1)),
     "a place written before a cascade has read it": named(
-        "zf_window", ("int Guard = (Late + Deep - 1) / Deep;", "int Guard = 0;", 1)
+        "zf_window", ("int Guard = (Late + Deep - 1) / Deep * Share;", "int Guard = 0;", 1)
+    ),
+    "a place written before a cascade of several pixels has read it": named(
+        "zf_window", ("(Late + Deep - 1) / Deep * Share;", "(Late + Deep - 1) / Deep;", 1)
+    ),
+    "pixels shared out in the wrong order": named(
+        "zf_window_write", ("32'(turn) == i", "32'(turn) == Copies - 1 - i", 1)
     ),
     "a row's last step as long as the others": named(
         "zf_reorder", ("? Rest - 1", "? Pixels - 1", 1)
