@@ -44,14 +44,14 @@ def check(network, out, **folding):
     assert stalled["bit_exact"], stalled
 
 
-@pytest.mark.parametrize("seed", [1, 4])
+@pytest.mark.parametrize("seed", [1])
 def test_random_network_is_bit_exact_and_as_fast_as_predicted(seed, tmp_path):
     network = random_network(seed)
     check(network, tmp_path / "build", folding=drawn_folding(network, seed))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 130))
+@pytest.mark.parametrize("seed", [4, 7, *range(100, 130)])
 def test_many_random_networks(seed, tmp_path):
     network = random_network(seed)
     check(network, tmp_path / "build", folding=drawn_folding(network, seed))
