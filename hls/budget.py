@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from . import manifest as form
-from .memory import LUT_BITS, RAMB18_BITS, RAMB36_BITS, Kind, Primitive
+from .cuts import LUT_BITS, RAMB18_BITS, RAMB36_BITS, Primitive
+from .memory import Kind
 
 _BLOCK_BITS = {Primitive.RAMB18: RAMB18_BITS, Primitive.RAMB36: RAMB36_BITS}
 _BRAM36 = {Primitive.RAMB18: 0.5, Primitive.RAMB36: 1.0}

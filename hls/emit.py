@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import folder, manifest
+from .cuts import encode
 from .design import Design, Instance, Stream
 from .ir_text import dumps
 from .memory import Placed, rom_files
@@ -55,8 +56,7 @@ def emit(
         places = placed.get(instance.name, ())
         for path, text in instance.files().items():
             weights = path == instance.parameters.get("WeightFile")
-            width = places[0].memory.width if weights else 0
-            files |= rom_files(path, text, width, weights and places[0].block)
+            files |= rom_files(path, text, places[0]) if weights else {path: text}
     files[f"rtl/{TOP}.sv"] = top(design, parameters, facts["family"])
     files["network.json"] = dumps(design.network)
     files[manifest.NAME] = json.dumps(_manifest(design, parameters, facts), indent=1) + "\n"
@@ -177,8 +177,8 @@ def _literal(value: int | str) -> str:
 
 
 def _parameters(instance: Instance, placed: tuple[Placed, ...]) -> dict[str, int | str]:
-    blocks = zip(instance.memory_parameters, placed, strict=False)
-    return dict(instance.parameters) | {name: int(place.block) for name, place in blocks}
+    cuts = zip(instance.memory_parameters, placed, strict=False)
+    return dict(instance.parameters) | {name: encode(place.cut) for name, place in cuts}
 
 
 def _manifest(

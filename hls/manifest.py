@@ -10,7 +10,8 @@ from typing import Any
 import jsonschema
 
 from .. import Refusal
-from .memory import Kind, Primitive
+from .cuts import Primitive
+from .memory import Kind
 
 NAME = "manifest.json"
 FORMAT = 1

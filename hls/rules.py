@@ -14,9 +14,9 @@ from functools import cache
 
 import numpy as np
 
+from .cuts import LUT_BITS
 from .design import Instance
 from .ir import Conv
-from .memory import LUT_BITS
 from .passes.geometry import Window
 
 UNBOUNDED = 1 << 30  # depth of a FIFO that never holds anything up

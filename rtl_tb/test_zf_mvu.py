@@ -15,7 +15,7 @@ from zynqfire.hls.packing import Packing, packings
 from zynqfire.hls.passes import convolution
 from zynqfire.hls.passes.sizes import add_levels
 from zynqfire.hls.words import hex_lines
-from zynqfire.rtl_tb import cases, reference
+from zynqfire.rtl_tb import cases, pieces, reference
 from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.simulator import sized
 
@@ -94,6 +94,11 @@ class Setup:
         conv = Conv("mvu", "in", result, weights, self.w_bits, bias, (1, 1), (0,) * 4)
         return conv, Fold(self.pe, 1, self.simd, self.pixels, self.packing)
 
+    @property
+    def rom_width(self) -> int:
+        """Bits of a word of weights."""
+        return self.pe * self.simd * self.w_bits
+
     def case(self, name: str) -> Case:
         """Return its parameters and ports."""
         acc_bits = self.acc_bits or self.width
@@ -107,7 +112,7 @@ class Setup:
             "AccBits": acc_bits,
             "Words": self.words,
             "Groups": self.groups,
-            "Block": self.block,
+            "Cut": pieces.plain(self.rom_width, self.words * self.groups, self.block),
             "InitFile": f"{name}.mem",
             "Primitives": self.primitives,
         }
@@ -133,8 +138,8 @@ class Setup:
     def files(self, name: str) -> dict[str, str]:
         """Return the contents of its memory."""
         text = hex_lines(convolution.weight_words(*self.layer()), self.w_bits)
-        width = self.pe * self.simd * self.w_bits
-        return rom_files(f"{name}.mem", text, width, bool(self.block))
+        placed = pieces.rom(self.rom_width, self.words * self.groups, self.block)
+        return rom_files(f"{name}.mem", text, placed)
 
 
 FOUR, CODES, PAIRS, _ = packings(4, True, 4, 25)

@@ -10,7 +10,7 @@ from cocotb.triggers import RisingEdge
 
 from zynqfire.hls.memory import rom_files
 from zynqfire.hls.words import hex_lines
-from zynqfire.rtl_tb import cases, reference
+from zynqfire.rtl_tb import cases, pieces, reference
 from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.simulator import sized
 
@@ -40,7 +40,9 @@ class Setup:
     def files(self, name: str) -> dict[str, str]:
         """Return the contents of its memory."""
         text = hex_lines(self.words, self.bits)
-        return rom_files(f"{name}.mem", text, self.lanes * self.bits, bool(self.block))
+        return rom_files(
+            f"{name}.mem", text, pieces.rom(self.lanes * self.bits, self.depth, self.block)
+        )
 
     def case(self, name: str, primitives: int) -> Case:
         """Return its parameters and ports; the rest as truth tables of 32 entries."""
@@ -55,7 +57,7 @@ class Setup:
             "Bits": self.bits,
             "Chains": self.chains,
             "Depth": self.depth,
-            "Block": self.block,
+            "Cut": pieces.plain(self.lanes * self.bits, self.depth, self.block),
             "InitFile": f"{name}.mem",
             "RestInit": sized(init, 32 * width),
             "Primitives": primitives,

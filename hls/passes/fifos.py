@@ -13,9 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from ... import Refusal
+from ..cuts import LUT_BITS
 from ..design import Design, Instance, Stream
 from ..flow import Flow
-from ..memory import LUT_BITS, Kind
+from ..memory import Kind
 from ..rules import DEPTHS, PLACES, WINDOWED
 from .geometry import Window
 from .sizes import CREDITS, ring

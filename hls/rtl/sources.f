@@ -1,7 +1,7 @@
 zf_table.sv
 zf_pair_table.sv
+zf_block.sv
 zf_rom.sv
-zf_ram_block.sv
 zf_ram.sv
 zf_skew.sv
 zf_ram_skew.sv

@@ -56,8 +56,8 @@ module zf_conv #(
     parameter              Lo         = 0,
     parameter              Hi         = 15,
     parameter int          Room       = 16,
-    parameter int unsigned RomBlock   = 0,
-    parameter int unsigned RamBlock   = 0,
+    parameter logic [511:0] RomCut   = '0,
+    parameter logic [511:0] RamCut   = '0,
     parameter              WeightFile = "none.mem",
     parameter              BiasFile   = "none.mem",
     parameter              RestInit   = 32'd0,
@@ -82,7 +82,7 @@ module zf_conv #(
       .Bits(ABits), .Channels(Channels), .Lanes(Lanes), .InH(InH), .InW(InW), .KernelH(KernelH),
       .KernelW(KernelW), .StrideH(StrideH), .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft),
       .OutH(OutH), .OutW(OutW), .Pixels(Pixels), .Taps(Taps), .Groups(Groups), .Places(Places),
-      .Chains(Chains), .Toggle(Toggle), .Block(RamBlock)
+      .Chains(Chains), .Toggle(Toggle), .Cut(RamCut)
   ) u_window (
       .clk_i, .rst_i, .s_tdata_i, .s_tvalid_i, .s_tready_o, .go_i(go), .take_o(take),
       .fetch_o(fetch), .m_valid_o(word_valid), .m_last_o(word_last), .m_data_o(word)
@@ -94,7 +94,7 @@ module zf_conv #(
       .Pe(Pe), .Simd(Simd), .Pixels(Pixels), .ABits(ABits), .ASigned(ASigned), .WBits(WBits),
       .AccBits(AccBits), .Words(Words), .Groups(Groups), .DspPixels(DspPixels),
       .DspChannels(DspChannels), .CodeAt(CodeAt), .WeightAt(WeightAt), .Chains(Chains),
-      .Block(RomBlock), .InitFile(WeightFile),
+      .Cut(RomCut), .InitFile(WeightFile),
       .RestInit(RestInit), .Primitives(Primitives)
   ) u_mvu (
       .clk_i, .rst_i, .fetch_i(fetch), .s_valid_i(word_valid), .s_last_i(word_last),
@@ -120,8 +120,7 @@ module zf_conv #(
     );
   end else begin : g_reorder
     zf_reorder #(
-        .Bits(Pe * OutBits), .Pixels(Pixels), .Groups(Groups), .OutW(OutW), .Blocks(Room),
-        .Block(0)
+        .Bits(Pe * OutBits), .Pixels(Pixels), .Groups(Groups), .OutW(OutW), .Blocks(Room)
     ) u_reorder (
         .clk_i, .rst_i, .take_i(take), .go_o(go), .s_valid_i(code_valid), .s_data_i(code),
         .m_tdata_o, .m_tvalid_o, .m_tready_i

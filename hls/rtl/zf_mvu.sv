@@ -29,7 +29,7 @@ module zf_mvu #(
     parameter int          CodeAt      = 0,
     parameter int          WeightAt    = 0,
     parameter int          Chains      = Simd,
-    parameter int unsigned Block       = 0,
+    parameter logic [511:0] Cut       = '0,
     parameter              InitFile    = "none.mem",
     parameter              RestInit    = 32'd0,
     parameter int          Primitives  = 0
@@ -57,7 +57,7 @@ module zf_mvu #(
 
   if (DspChannels == 0) begin : g_lut
     zf_rom #(
-        .Width(Simd * Pe * WBits), .Depth(Depth), .Block(Block), .InitFile(InitFile)
+        .Width(Simd * Pe * WBits), .Depth(Depth), .Cut(Cut), .InitFile(InitFile)
     ) u_rom (
         .clk_i, .addr_i(addr), .data_o(weights)
     );
@@ -73,7 +73,7 @@ module zf_mvu #(
     logic [Simd*Pe*WBits-1:0] rest;
     logic [Stages-1:0] use_rest;
     zf_weights #(
-        .Lanes(Simd), .Bits(Pe * WBits), .Chains(Chains), .Depth(Depth), .Block(Block),
+        .Lanes(Simd), .Bits(Pe * WBits), .Chains(Chains), .Depth(Depth), .Cut(Cut),
         .InitFile(InitFile), .RestInit(RestInit), .Primitives(Primitives)
     ) u_rom (
         .clk_i, .addr_i(addr), .data_o(weights), .rest_o(rest), .use_rest_o(use_rest)

@@ -48,7 +48,7 @@ module zf_window #(
     parameter int              Places   = 16,
     parameter int              Chains   = Taps * Lanes,
     parameter logic [Pixels-1:0] Toggle = '0,
-    parameter int unsigned     Block    = 0
+    parameter logic [511:0] Cut    = '0
 ) (
     input  logic                              clk_i,
     input  logic                              rst_i,
@@ -234,7 +234,7 @@ module zf_window #(
       logic outside_q;
       always_ff @(posedge clk_i) outside_q <= !in_map[p];
       zf_ram_skew #(
-          .Lanes(Lanes), .Bits(Bits), .Chains(Chains), .Depth(BankDepth), .Block(Block),
+          .Lanes(Lanes), .Bits(Bits), .Chains(Chains), .Depth(BankDepth), .Cut(Cut),
           .ClearTo(Zero)
       ) u_ram (
           .clk_i, .we_i(write[p]), .waddr_i(write_addr[p*AddrBits+:AddrBits]),
@@ -281,7 +281,7 @@ module zf_window #(
     end
 
     for (genvar i = 0; i < Copies * Banks; i++) begin : g_bank
-      zf_ram #(.Width(Width), .Depth(BankDepth), .Block(Block)) u_ram (
+      zf_ram #(.Width(Width), .Depth(BankDepth), .Cut(Cut)) u_ram (
           .clk_i, .we_i(write[i]), .waddr_i(write_addr[i/Banks*AddrBits+:AddrBits]),
           .wdata_i(s_tdata_i), .raddr_i(read_addr), .clear_i(1'b0),
           .rdata_o(read[i*Width+:Width])
