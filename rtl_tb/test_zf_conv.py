@@ -120,6 +120,7 @@ EXACT = {
     "lefts": Setup(
         (3, 3, 2), 6, (1, 1), Fold(2, 1, 2), bias_bits=0, align=True, output=QType(16, True, 9)
     ),
+    "framed": Setup((3, 4, 4), 4, (1, 1), Fold(2, 1, 2), (1, 1), SAME, align=True),
     "signed_out": Setup((3, 3, 2), 3, (3, 1), Fold(1, 1, 2), output=QType(5, True, 2)),
     "wide": Setup(
         (3, 4, 2), 2, (3, 3), Fold(1, 3, 2), (1, 1), SAME, QType(7, True, 4), 6, 18, True, BYTES
@@ -131,6 +132,9 @@ FAST = {
     "k1": Setup((5, 4, 4), 4, (1, 1), Fold(4, 1, 4)),
     "k1_deep": Setup((4, 4, 6), 4, (1, 1), Fold(2, 1, 2)),
     "k1_strided": Setup((6, 7, 2), 4, (1, 1), Fold(1, 1, 2), BOTH),
+    "k1_framed": Setup((5, 4, 4), 4, (1, 1), Fold(2, 1, 4), (1, 1), SAME),
+    "k1_framed_strided": Setup((6, 5, 4), 4, (1, 1), Fold(1, 1, 2), BOTH, (1, 2, 2, 1)),
+    "k3_far": Setup((4, 5, 2), 2, (3, 3), Fold(1, 3, 2), (1, 1), (3, 4, 5, 3)),
     "k3": Setup((6, 6, 2), 2, (3, 3), Fold(1, 1, 2), (1, 1), SAME),
     "k3_bare": Setup((5, 6, 3), 2, (3, 3), Fold(2, 3, 3)),
     "k3_strided": Setup((6, 6, 2), 4, (3, 3), Fold(2, 1, 2), BOTH, SAME),
@@ -177,6 +181,8 @@ SHARED = {
     "dsp_whole": Setup(
         (4, 5, 2), 4, (3, 3), Fold(4, 9, 2, 1, packings(4, True, 4, 25)[2]), (1, 1), SAME
     ),
+    "dsp_framed": Setup((4, 5, 8), 4, (1, 1), Fold(2, 1, 4, 2, W4A4[4]), (1, 1), SAME),
+    "lut_far": Setup((3, 4, 4), 4, (3, 3), Fold(2, 3, 2, 2), (1, 1), (3, 4, 3, 5)),
     "lut_pixels": Setup((4, 4, 4), 4, (3, 3), Fold(2, 1, 2, 2), (1, 1), SAME, align=True),
     "lut_column": Setup((5, 5, 2), 4, (3, 3), Fold(2, 3, 1, 2), (1, 1), SAME),
     "lut_wide": Setup((3, 6, 2), 2, (3, 3), Fold(2, 1, 2, 2), (1, 1), SAME, QType(7, True, 4), 6),
