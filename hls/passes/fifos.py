@@ -110,7 +110,8 @@ def _moved(flow: Flow, fifo: Instance, to: tuple[str, str], old: int, most: int)
         flow.shortfall(*to, old)
         return 0
     while most - old > 1:
-        middle = (old + most) // 2
+        # rather high: that a depth does is known after a few rounds, that it does not after many
+        middle = (old + 3 * most) // 4
         if flow.shortfall(*to, middle):
             old = middle
         else:
