@@ -7,13 +7,14 @@ only instantiates library modules and wires them: every line of logic is handwri
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import folder, manifest
+from . import folder, load, manifest
 from .design import Design, Instance, Stream
 from .ir_text import dumps
+from .load import Outside
 from .memory import Placed, rom_files
 from .passes.units import output_bits
 
@@ -23,6 +24,8 @@ BYTE = 8  # bits of an input lane at the top
 # Forms of the modules that instantiate primitives, by family: DSP48E1 or DSP48E2.
 PRIMITIVES = {"xc7": 1, "xcup": 2}
 WITH_PRIMITIVES = ("zf_conv",)  # modules with the parameter Primitives
+WITH_OUTSIDE = "zf_conv"  # whose weights may lie outside
+CONTROL = "control"  # the manifest's layer of what serves all
 
 
 def library_sources() -> list[str]:
@@ -31,7 +34,10 @@ def library_sources() -> list[str]:
 
 
 def emit(
-    design: Design, placed: Mapping[str, tuple[Placed, ...]], facts: Mapping[str, Any]
+    design: Design,
+    placed: Mapping[str, tuple[Placed, ...]],
+    facts: Mapping[str, Any],
+    outside: Sequence[Outside] = (),
 ) -> dict:
     """Return the files of a build folder.
 
@@ -42,6 +48,9 @@ def emit(
         Instance name to the placements of its memories, in their order.
     facts : mapping
         What else the manifest says: board, predictions, layers, memories.
+    outside : sequence of Outside
+        Weights in UltraRAM, at most one an instance, whose ROM the placement has in block RAM. They
+        are loaded in this order.
 
     Returns
     -------
@@ -51,16 +60,44 @@ def emit(
     """
     files = {f"rtl/{name}": (LIBRARY / name).read_text() for name in library_sources()}
     parameters = {i.name: _parameters(i, placed.get(i.name, ())) for i in design.instances}
+    apart = {each.instance: each for each in outside}
+    loads = {}
     for instance in design.instances:
         places = placed.get(instance.name, ())
+        own = apart.get(instance.name)
+        if own:
+            parameters[instance.name] |= {"RomBlock": 1, "Outside": own.bits}
+            if own.bits == own.width:
+                del parameters[instance.name]["WeightFile"]
         for path, text in instance.files().items():
             weights = path == instance.parameters.get("WeightFile")
             width = places[0].memory.width if weights else 0
-            files |= rom_files(path, text, width, weights and places[0].block)
-    files[f"rtl/{TOP}.sv"] = top(design, parameters, facts["family"])
+            if weights and own:
+                text, words = load.split(text, own.width, own.bits)
+                loads[own.instance] = _load(own, instance.layer, words)
+                files[own.file] = load.lines(load.writes(words, own.bits))
+                width -= own.bits
+            if text:
+                files |= rom_files(path, text, width, weights and places[0].block)
+    files[f"rtl/{TOP}.sv"] = top(design, parameters, facts["family"], outside)
     files["network.json"] = dumps(design.network)
-    files[manifest.NAME] = json.dumps(_manifest(design, parameters, facts), indent=1) + "\n"
+    described = _manifest(design, parameters, facts, outside)
+    described["loads"] = [loads[each.instance] for each in outside]
+    files[manifest.NAME] = json.dumps(described, indent=1) + "\n"
     return files
+
+
+def _load(outside: Outside, layer: str, words: list[int]) -> dict[str, Any]:
+    """Return what the manifest says of a memory that must be loaded."""
+    return {
+        "memory": outside.instance,
+        "layer": layer,
+        "width": outside.bits,
+        "depth": outside.depth,
+        "file": outside.file,
+        "words32": outside.pieces,
+        "signature": load.signature(words, outside.bits),
+    }
 
 
 def write(files: Mapping[str, str | bytes], out: Path) -> None:
@@ -79,8 +116,16 @@ def write(files: Mapping[str, str | bytes], out: Path) -> None:
             target.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]], family: str) -> str:
-    """Return the SystemVerilog of the top module for a family of boards."""
+def top(
+    design: Design,
+    parameters: Mapping[str, Mapping[str, int | str]],
+    family: str,
+    outside: Sequence[Outside] = (),
+) -> str:
+    """Return the SystemVerilog of the top module for a family of boards.
+
+    With weights `outside`, it also has an AXI4-Lite port, over which they are loaded.
+    """
     in_bits = design.instances[0].sinks[0].lanes * BYTE
     out_bits = output_bits(design.network.output)
     lines = [
@@ -90,6 +135,7 @@ def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]], famil
         "//",
         "// s_axis: pixels row by row, channel 0 lowest, a byte a code. m_axis: one code a beat,",
         "// sign-extended, tlast on a frame's last. After reset the next beat is a frame's first.",
+        *(_LOADED if outside else ()),
         "",
         f"module {TOP} #(",
         "`ifdef SYNTHESIS",
@@ -107,7 +153,8 @@ def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]], famil
         f"    output logic [{out_bits - 1}:0] m_axis_tdata,",
         "    output logic m_axis_tvalid,",
         "    input  logic m_axis_tready,",
-        "    output logic m_axis_tlast",
+        f"    output logic m_axis_tlast{',' if outside else ''}",
+        *(_listed(list(_AXI), indent=4) if outside else ()),
         ");",
         "",
         "  logic rst_q;",
@@ -117,12 +164,92 @@ def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]], famil
     for stream in design.streams:
         lines.append(f"  logic [{stream.width - 1}:0] {stream.name}_tdata;")
         lines.append(f"  logic {stream.name}_tvalid, {stream.name}_tready;")
+    lines += _boot(outside) if outside else []
+    number = {each.instance: m for m, each in enumerate(outside)}
+    entry = "gate" if outside else "s_axis"
     for instance in design.instances:
-        lines += ["", *_instance(instance, parameters[instance.name])]
+        memory = number.get(instance.name)
+        lines += ["", *_instance(instance, parameters[instance.name], entry, memory)]
     return "\n".join([*lines, "", "endmodule", ""])
 
 
-def _instance(instance: Instance, parameters: Mapping[str, int | str]) -> list[str]:
+_LOADED = (
+    "// s_axi: registers (docs/registers.md of zynqfire). Frames are taken once every memory of",
+    "// weights in UltraRAM is loaded over it.",
+)
+_AXI = (
+    *("input  logic [11:0] s_axi_awaddr", "input  logic s_axi_awvalid"),
+    *("output logic s_axi_awready", "input  logic [31:0] s_axi_wdata"),
+    *("input  logic [3:0] s_axi_wstrb", "input  logic s_axi_wvalid", "output logic s_axi_wready"),
+    *("output logic [1:0] s_axi_bresp", "output logic s_axi_bvalid", "input  logic s_axi_bready"),
+    *("input  logic [11:0] s_axi_araddr", "input  logic s_axi_arvalid"),
+    *("output logic s_axi_arready", "output logic [31:0] s_axi_rdata"),
+    *("output logic [1:0] s_axi_rresp", "output logic s_axi_rvalid", "input  logic s_axi_rready"),
+)
+
+
+def _services(outside: Sequence[Outside]) -> list[tuple[str, str, str, dict[str, int]]]:
+    """Return (module, name, instance served, parameters) of what loads and checks memories."""
+    words = sum(each.pieces << 32 * m for m, each in enumerate(outside))
+    found = [("zf_control", "control", "", {"Memories": len(outside), "Words": words})]
+    for m, each in enumerate(outside):
+        size = {"Width": each.bits, "Depth": each.depth}
+        found.append(("zf_uram", f"uram_{m}", each.instance, size))
+        found.append(("zf_signature", f"signature_{m}", each.instance, size))
+    return found
+
+
+def _boot(outside: Sequence[Outside]) -> list[str]:
+    """Return the memories to be loaded, their signatures, and the registers of both."""
+    count = len(outside)
+    lines = [
+        "",
+        "  logic run, load_begin, gate_tvalid, gate_tready;",
+        f"  logic [{count - 1}:0] load_we, seen;",
+        "  logic [31:0] load_data;",
+        f"  logic [{32 * count - 1}:0] signatures;",
+    ]
+    for m, each in enumerate(outside):
+        lines.append(f"  logic [{max(1, (each.depth - 1).bit_length()) - 1}:0] rom_{m}_addr;")
+        lines += [f"  logic rom_{m}_step;", f"  logic [{each.bits - 1}:0] rom_{m}_word;"]
+    gate = {"open_i": "run", "s_tvalid_i": "s_axis_tvalid", "s_tready_o": "s_axis_tready"}
+    gate |= {"m_tvalid_o": "gate_tvalid", "m_tready_i": "gate_tready"}
+    lines += _module("zf_gate", "gate", {}, gate)
+    for module, name, _, parameters in _services(outside):
+        m = name.rpartition("_")[2]
+        ports = {"clk_i": "aclk", "rst_i": "rst_q"}
+        match module:
+            case "zf_control":
+                ports |= {port: port for port in (text.split()[-1] for text in _AXI)}
+                ports |= {"run_o": "run", "load_begin_o": "load_begin", "load_we_o": "load_we"}
+                ports |= {"load_data_o": "load_data"}
+                ports |= {"signature_i": "signatures", "signed_i": "seen"}
+            case "zf_uram":
+                ports |= {"addr_i": f"rom_{m}_addr", "data_o": f"rom_{m}_word"}
+                ports |= {"begin_i": "load_begin", "we_i": f"load_we[{m}]", "data_i": "load_data"}
+            case _:
+                ports |= {"clear_i": f"load_we[{m}]", "step_i": f"rom_{m}_step"}
+                ports |= {"addr_i": f"rom_{m}_addr", "word_i": f"rom_{m}_word"}
+                ports |= {"signature_o": f"signatures[{32 * int(m)}+:32]", "valid_o": f"seen[{m}]"}
+        lines += _module(module, name, parameters, ports)
+    return lines
+
+
+def _module(
+    module: str, name: str, parameters: Mapping[str, int], ports: Mapping[str, str]
+) -> list[str]:
+    given = [f".{key}({_literal(value)})" for key, value in parameters.items()]
+    head = [f"  {module} #(", *_listed(given), f"  ) {name} ("] if given else [f"  {module} {name} ("]
+    return ["", *head, *_listed([f".{port}({wire})" for port, wire in ports.items()]), "  );"]
+
+
+def _instance(
+    instance: Instance,
+    parameters: Mapping[str, int | str],
+    entry: str,
+    memory: int | None,
+) -> list[str]:
+    """Return an instance; `entry` is where frames come from, `memory` the number of its UltraRAM."""
     assigned = [f".{name}({_literal(value)})" for name, value in parameters.items()]
     if instance.module in WITH_PRIMITIVES:
         assigned.append(".Primitives(Primitives)")
@@ -131,7 +258,8 @@ def _instance(instance: Instance, parameters: Mapping[str, int | str]) -> list[s
     if instance.sources:
         ports += [f".s_{signal}({_join(instance.sources, signal[:-2])})" for signal in _SLAVE]
     else:
-        ports += [f".s_{signal}(s_axis_{signal[:-2]})" for signal in (*_SLAVE, "tlast_i")]
+        shakes = [f".s_{signal}({entry}_{signal[:-2]})" for signal in _SLAVE[1:]]
+        ports += [".s_tdata_i(s_axis_tdata)", *shakes, ".s_tlast_i(s_axis_tlast)"]
     if not instance.sinks:
         ports += [f".m_{signal}(m_axis_{signal[:-2]})" for signal in (*_MASTER, "tlast_o")]
     elif len(instance.sinks) == 1:
@@ -142,6 +270,10 @@ def _instance(instance: Instance, parameters: Mapping[str, int | str]) -> list[s
         ports += [f".m_{signal}({_join(instance.sinks, signal[:-2])})" for signal in _MASTER[1:]]
         first = instance.sinks[0].name
         after = [f"  assign {sink.name}_tdata = {first}_tdata;" for sink in instance.sinks[1:]]
+    if instance.module == WITH_OUTSIDE:
+        wires = ("", "", "1'b0") if memory is None else [f"rom_{memory}_{x}" for x in _ROM]
+        signals = ("addr_o", "step_o", "word_i")
+        ports += [f".rom_{s}({wire})" for s, wire in zip(signals, wires, strict=True)]
     return [
         f"  // {instance.layer}",
         f"  {instance.module} #(",
@@ -153,12 +285,14 @@ def _instance(instance: Instance, parameters: Mapping[str, int | str]) -> list[s
     ]
 
 
+_ROM = ("addr", "step", "word")
 _SLAVE = ("tdata_i", "tvalid_i", "tready_o")
 _MASTER = ("tdata_o", "tvalid_o", "tready_i")
 
 
-def _listed(items: list[str]) -> list[str]:
-    return [f"      {item}{',' if i + 1 < len(items) else ''}" for i, item in enumerate(items)]
+def _listed(items: list[str], indent: int = 6) -> list[str]:
+    last = len(items) - 1
+    return [f"{' ' * indent}{item}{',' if i < last else ''}" for i, item in enumerate(items)]
 
 
 def _join(streams: tuple[Stream, ...], signal: str) -> str:
@@ -182,8 +316,12 @@ def _parameters(instance: Instance, placed: tuple[Placed, ...]) -> dict[str, int
 
 
 def _manifest(
-    design: Design, parameters: Mapping[str, Mapping[str, int | str]], facts: Mapping[str, Any]
+    design: Design,
+    parameters: Mapping[str, Mapping[str, int | str]],
+    facts: Mapping[str, Any],
+    outside: Sequence[Outside],
 ) -> dict[str, Any]:
+    layers = {instance.name: instance.layer for instance in design.instances}
     first, last = design.network.input.output, design.network.output
     entry = design.instances[0].sinks[0]
     return {
@@ -225,6 +363,15 @@ def _manifest(
                 "parameters": parameters[instance.name],
             }
             for instance in design.instances
+        ]
+        + [
+            {
+                "layer": layers.get(served, CONTROL),
+                "module": module,
+                "instance": name,
+                "parameters": values,
+            }
+            for module, name, served, values in (_services(outside) if outside else ())
         ],
         **facts,
     }

@@ -93,6 +93,22 @@ def signature(words: Sequence[int], width: int) -> int:
     return state
 
 
+def split(text: str, width: int, low: int) -> tuple[str, list[int]]:
+    """Return memory contents without the `low` low bits of each word, and those.
+
+    Parameters
+    ----------
+    text : str
+        All words of `width` bits, hexadecimal, one a line.
+    width, low : int
+        Bits of a word, and how many of them lie elsewhere; where all do, no text is left.
+    """
+    words = [int(line, 16) for line in text.split()]
+    digits = -(-(width - low) // 4)
+    inside = "".join(f"{word >> low:0{digits}x}\n" for word in words) if low < width else ""
+    return inside, [word & ((1 << low) - 1) for word in words]
+
+
 def lines(values: Sequence[int]) -> str:
     """Return writes as text, one a line."""
     return "".join(f"{value:08x}\n" for value in values)

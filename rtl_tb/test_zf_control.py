@@ -10,7 +10,7 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from zynqfire.hls.register_map import REGISTERS
 from zynqfire.rtl_tb import cases
-from zynqfire.rtl_tb.cases import Case
+from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.simulator import sized
 
 AXI = {
@@ -31,7 +31,8 @@ def _case(words: tuple[int, ...]) -> Case:
     ports = {f"s_axi_{name}": width for name, width in AXI.items()}
     ports |= {"run_o": 1, "load_begin_o": 1, "load_we_o": count, "load_data_o": 32}
     ports |= {"signature_i": 32 * count, "signed_i": count}
-    return Case({"Memories": count, "Words": sized(table, 32 * count)}, ports)
+    parameters = {"Memories": count, "Words": sized(table, 32 * count)}
+    return Case(parameters, ports, inputs=tuple(f"s_axi_{name}" for name in INPUTS))
 
 
 CASES = {name: _case(words) for name, words in WORDS.items()}
@@ -126,7 +127,7 @@ def _pieces(number: int) -> list[int]:
     return [random.getrandbits(32) for _ in range(number)]
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=200, timeout_unit="us")
 @cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
 async def loads(dut, name, stalled):
     """Every memory in any order; running once all are; a load begun again takes it back."""
@@ -154,12 +155,12 @@ async def loads(dut, name, stalled):
         await host.load(again, wanted[again][:1])
         assert await host.read("STATUS") == 0 and not int(host.port("run_o").value)
     await host.load(again, wanted[again])
-    assert host.loaded == wanted and await host.read("STATUS") == 1
+    assert await host.read("STATUS") == 1 and host.loaded == wanted
     await host.reset()
     assert await host.read("STATUS") == 0 and await host.read("SELECT") == 0
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=200, timeout_unit="us")
 @cocotb.parametrize(name=list(CASES))
 async def first_after_reset(dut, name):
     """Reset in the middle of a load selects memory 0 and begins it."""
@@ -173,7 +174,7 @@ async def first_after_reset(dut, name):
     assert not await host.refused()
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=200, timeout_unit="us")
 @cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.4])
 async def refuses(dut, name, stalled):
     """What cannot be is refused without a trace, and STATUS says so."""
@@ -209,7 +210,7 @@ async def refuses(dut, name, stalled):
     assert host.loaded[last] == wanted
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=200, timeout_unit="us")
 @cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
 async def shows(dut, name, stalled):
     """The selected memory's signature, read while another is loaded."""
@@ -232,22 +233,28 @@ async def shows(dut, name, stalled):
         assert (await host.read("MEMORY")) & 1
 
 
-@cocotb.test()
+@cocotb.test(timeout_time=200, timeout_unit="us")
 async def a_write_a_cycle(dut):
-    """Writes that come every cycle are taken every cycle."""
-    host = await _start(dut, "three", 0.0)
-    await host.write("SELECT", 2)
-    for port, value in (("awaddr", AT["DATA"]), ("wstrb", 15), ("wdata", 1)):
-        host.port(f"s_axi_{port}").value = value
-    for port in ("awvalid", "wvalid", "bready"):
-        host.port(f"s_axi_{port}").value = 1
-    for _ in range(host.words[2]):
-        await host.edge
-        assert int(host.port("s_axi_awready").value) and int(host.port("s_axi_wready").value)
-    host.port("s_axi_awvalid").value = host.port("s_axi_wvalid").value = 0
-    for _ in range(8):
-        await host.edge
-    assert host.loaded[2] == [1] * host.words[2]
+    """Writes that come every cycle are taken and answered every cycle, and loaded 3 later."""
+    part = Part(dut, "three")
+    edge = RisingEdge(part.clk_i)
+    Clock(part.clk_i, 4, "ns").start()
+    part.drive(**dict.fromkeys((f"s_axi_{port}" for port in INPUTS), 0), rst_i=1)
+    await edge
+    await edge
+    part.drive(rst_i=0, s_axi_awvalid=1, s_axi_wvalid=1, s_axi_wstrb=15, s_axi_bready=1)
+    left = WORDS["three"][2]
+    for cycle in range(left + 20):
+        name = "SELECT" if cycle == 0 else "DATA"
+        part.drive(s_axi_awaddr=AT[name], s_axi_wdata=2 if cycle == 0 else 1000 + cycle)
+        await edge
+        assert part.read("s_axi_awready", "s_axi_wready") == [1, 1]
+        if cycle >= 2:
+            assert part.read("s_axi_bvalid") == [1]
+        loads = 4 <= cycle < 4 + left
+        assert part.read("load_we_o") == [4 * loads], cycle
+        assert not loads or part.read("load_data_o") == [1000 + cycle - 3]
+        assert part.read("load_begin_o") == [cycle == 3]
 
 
 def test_zf_control(tmp_path):

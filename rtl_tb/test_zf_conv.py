@@ -89,6 +89,8 @@ class Setup:
         flags = ("s_tvalid_i", "s_tready_o", "m_tvalid_o", "m_tready_i")
         data = {"s_tdata_i": instance.sources[0].width, "m_tdata_o": instance.sinks[0].width}
         blocks = dict.fromkeys(("RomBlock", "RamBlock"), self.block)
+        address = max(1, (instance.memories[0].depth - 1).bit_length())
+        data |= {"rom_addr_o": address, "rom_step_o": 1, "rom_word_i": 1}
         return Case({**instance.parameters, **blocks}, dict.fromkeys(flags, 1) | data)
 
     def files(self, name: str) -> dict[str, str]:

@@ -5,13 +5,12 @@
 //
 //   run_o = every memory m has had its Words[32*m+:32] writes to DATA since it was last begun
 // A write to SELECT chooses a memory and begins its loading; each write to DATA is a piece for it
-// (zf_uram, which load_begin_o begins). Beyond its last piece nothing is written. Responses are always OKAY; what is refused
-// sets STATUS.refused. Every output comes from a flip-flop, but for bvalid and the readys, which are
-// a LUT behind one.
+// (zf_uram, which load_begin_o begins). Beyond its last piece nothing is written. Responses are
+// always OKAY; what is refused sets STATUS.refused. Every output comes from a flip-flop, but for
+// bvalid and the readys, which are a LUT behind one.
 //
-// Latency: 4 cycles from awvalid and wvalid to load_*_o; bvalid comes 2 cycles after them, rvalid 5
-// after arvalid, and a read that follows a response sees the write. Throughput: a write a cycle, a
-// read in 6.
+// Latency: 2 cycles from awvalid and wvalid to bvalid, 3 to load_*_o; 3 from arvalid to rvalid. What
+// is read after a write's response sees the write. Throughput: a write a cycle, a read in 4.
 
 module zf_control #(
     parameter int Memories = 1,
