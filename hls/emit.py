@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import folder, load, manifest
+from . import boot, folder, load, manifest
 from .design import Design, Instance, Stream
 from .ir_text import dumps
 from .load import Outside
 from .memory import Placed, rom_files
 from .passes.units import output_bits
+from .verilog import listed as _listed
+from .verilog import literal as _literal
 
 TOP = "zynqfire_top"
 LIBRARY = Path(__file__).parent / "rtl"
@@ -25,7 +27,6 @@ BYTE = 8  # bits of an input lane at the top
 PRIMITIVES = {"xc7": 1, "xcup": 2}
 WITH_PRIMITIVES = ("zf_conv",)  # modules with the parameter Primitives
 WITH_OUTSIDE = "zf_conv"  # whose weights may lie outside
-CONTROL = "control"  # the manifest's layer of what serves all
 
 
 def library_sources() -> list[str]:
@@ -74,7 +75,7 @@ def emit(
             width = places[0].memory.width if weights else 0
             if weights and own:
                 text, words = load.split(text, own.width, own.bits)
-                loads[own.instance] = _load(own, instance.layer, words)
+                loads[own.instance] = boot.entry(own, instance.layer, words)
                 files[own.file] = load.lines(load.writes(words, own.bits))
                 width -= own.bits
             if text:
@@ -85,19 +86,6 @@ def emit(
     described["loads"] = [loads[each.instance] for each in outside]
     files[manifest.NAME] = json.dumps(described, indent=1) + "\n"
     return files
-
-
-def _load(outside: Outside, layer: str, words: list[int]) -> dict[str, Any]:
-    """Return what the manifest says of a memory that must be loaded."""
-    return {
-        "memory": outside.instance,
-        "layer": layer,
-        "width": outside.bits,
-        "depth": outside.depth,
-        "file": outside.file,
-        "words32": outside.pieces,
-        "signature": load.signature(words, outside.bits),
-    }
 
 
 def write(files: Mapping[str, str | bytes], out: Path) -> None:
@@ -135,7 +123,7 @@ def top(
         "//",
         "// s_axis: pixels row by row, channel 0 lowest, a byte a code. m_axis: one code a beat,",
         "// sign-extended, tlast on a frame's last. After reset the next beat is a frame's first.",
-        *(_LOADED if outside else ()),
+        *(boot.REMARK if outside else ()),
         "",
         f"module {TOP} #(",
         "`ifdef SYNTHESIS",
@@ -154,7 +142,7 @@ def top(
         "    output logic m_axis_tvalid,",
         "    input  logic m_axis_tready,",
         f"    output logic m_axis_tlast{',' if outside else ''}",
-        *(_listed(list(_AXI), indent=4) if outside else ()),
+        *(_listed(list(boot.PORTS), indent=4) if outside else ()),
         ");",
         "",
         "  logic rst_q;",
@@ -164,7 +152,7 @@ def top(
     for stream in design.streams:
         lines.append(f"  logic [{stream.width - 1}:0] {stream.name}_tdata;")
         lines.append(f"  logic {stream.name}_tvalid, {stream.name}_tready;")
-    lines += _boot(outside) if outside else []
+    lines += boot.wiring(outside) if outside else []
     number = {each.instance: m for m, each in enumerate(outside)}
     entry = "gate" if outside else "s_axis"
     for instance in design.instances:
@@ -173,83 +161,13 @@ def top(
     return "\n".join([*lines, "", "endmodule", ""])
 
 
-_LOADED = (
-    "// s_axi: registers (docs/registers.md of zynqfire). Frames are taken once every memory of",
-    "// weights in UltraRAM is loaded over it.",
-)
-_AXI = (
-    *("input  logic [11:0] s_axi_awaddr", "input  logic s_axi_awvalid"),
-    *("output logic s_axi_awready", "input  logic [31:0] s_axi_wdata"),
-    *("input  logic [3:0] s_axi_wstrb", "input  logic s_axi_wvalid", "output logic s_axi_wready"),
-    *("output logic [1:0] s_axi_bresp", "output logic s_axi_bvalid", "input  logic s_axi_bready"),
-    *("input  logic [11:0] s_axi_araddr", "input  logic s_axi_arvalid"),
-    *("output logic s_axi_arready", "output logic [31:0] s_axi_rdata"),
-    *("output logic [1:0] s_axi_rresp", "output logic s_axi_rvalid", "input  logic s_axi_rready"),
-)
-
-
-def _services(outside: Sequence[Outside]) -> list[tuple[str, str, str, dict[str, int]]]:
-    """Return (module, name, instance served, parameters) of what loads and checks memories."""
-    words = sum(each.pieces << 32 * m for m, each in enumerate(outside))
-    found = [("zf_control", "control", "", {"Memories": len(outside), "Words": words})]
-    for m, each in enumerate(outside):
-        size = {"Width": each.bits, "Depth": each.depth}
-        found.append(("zf_uram", f"uram_{m}", each.instance, size))
-        found.append(("zf_signature", f"signature_{m}", each.instance, size))
-    return found
-
-
-def _boot(outside: Sequence[Outside]) -> list[str]:
-    """Return the memories to be loaded, their signatures, and the registers of both."""
-    count = len(outside)
-    lines = [
-        "",
-        "  logic run, load_begin, gate_tvalid, gate_tready;",
-        f"  logic [{count - 1}:0] load_we, seen;",
-        "  logic [31:0] load_data;",
-        f"  logic [{32 * count - 1}:0] signatures;",
-    ]
-    for m, each in enumerate(outside):
-        lines.append(f"  logic [{max(1, (each.depth - 1).bit_length()) - 1}:0] rom_{m}_addr;")
-        lines += [f"  logic rom_{m}_step;", f"  logic [{each.bits - 1}:0] rom_{m}_word;"]
-    gate = {"open_i": "run", "s_tvalid_i": "s_axis_tvalid", "s_tready_o": "s_axis_tready"}
-    gate |= {"m_tvalid_o": "gate_tvalid", "m_tready_i": "gate_tready"}
-    lines += _module("zf_gate", "gate", {}, gate)
-    for module, name, _, parameters in _services(outside):
-        m = name.rpartition("_")[2]
-        ports = {"clk_i": "aclk", "rst_i": "rst_q"}
-        match module:
-            case "zf_control":
-                ports |= {port: port for port in (text.split()[-1] for text in _AXI)}
-                ports |= {"run_o": "run", "load_begin_o": "load_begin", "load_we_o": "load_we"}
-                ports |= {"load_data_o": "load_data"}
-                ports |= {"signature_i": "signatures", "signed_i": "seen"}
-            case "zf_uram":
-                ports |= {"addr_i": f"rom_{m}_addr", "data_o": f"rom_{m}_word"}
-                ports |= {"begin_i": "load_begin", "we_i": f"load_we[{m}]", "data_i": "load_data"}
-            case _:
-                ports |= {"clear_i": f"load_we[{m}]", "step_i": f"rom_{m}_step"}
-                ports |= {"addr_i": f"rom_{m}_addr", "word_i": f"rom_{m}_word"}
-                ports |= {"signature_o": f"signatures[{32 * int(m)}+:32]", "valid_o": f"seen[{m}]"}
-        lines += _module(module, name, parameters, ports)
-    return lines
-
-
-def _module(
-    module: str, name: str, parameters: Mapping[str, int], ports: Mapping[str, str]
-) -> list[str]:
-    given = [f".{key}({_literal(value)})" for key, value in parameters.items()]
-    head = [f"  {module} #(", *_listed(given), f"  ) {name} ("] if given else [f"  {module} {name} ("]
-    return ["", *head, *_listed([f".{port}({wire})" for port, wire in ports.items()]), "  );"]
-
-
 def _instance(
     instance: Instance,
     parameters: Mapping[str, int | str],
     entry: str,
     memory: int | None,
 ) -> list[str]:
-    """Return an instance; `entry` is where frames come from, `memory` the number of its UltraRAM."""
+    """Return an instance; `entry` brings the frames, `memory` is the number of its UltraRAM."""
     assigned = [f".{name}({_literal(value)})" for name, value in parameters.items()]
     if instance.module in WITH_PRIMITIVES:
         assigned.append(".Primitives(Primitives)")
@@ -290,24 +208,9 @@ _SLAVE = ("tdata_i", "tvalid_i", "tready_o")
 _MASTER = ("tdata_o", "tvalid_o", "tready_i")
 
 
-def _listed(items: list[str], indent: int = 6) -> list[str]:
-    last = len(items) - 1
-    return [f"{' ' * indent}{item}{',' if i < last else ''}" for i, item in enumerate(items)]
-
-
 def _join(streams: tuple[Stream, ...], signal: str) -> str:
     names = [f"{stream.name}_{signal}" for stream in reversed(streams)]
     return names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
-
-
-def _literal(value: int | str) -> str:
-    """Return a SystemVerilog constant; beyond 32 bits it needs its size."""
-    if isinstance(value, str):
-        return f'"{value}"'
-    if -(2**31) <= value < 2**31:
-        return str(value)
-    size = value.bit_length() + 1
-    return f"-{size}'sd{-value}" if value < 0 else f"{size}'sh{value:x}"
 
 
 def _parameters(instance: Instance, placed: tuple[Placed, ...]) -> dict[str, int | str]:
@@ -366,12 +269,12 @@ def _manifest(
         ]
         + [
             {
-                "layer": layers.get(served, CONTROL),
+                "layer": layers.get(served, boot.LAYER),
                 "module": module,
                 "instance": name,
                 "parameters": values,
             }
-            for module, name, served, values in (_services(outside) if outside else ())
+            for module, name, served, values in (boot.services(outside) if outside else ())
         ],
         **facts,
     }

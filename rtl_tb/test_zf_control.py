@@ -130,7 +130,7 @@ def _pieces(number: int) -> list[int]:
 @cocotb.test(timeout_time=200, timeout_unit="us")
 @cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
 async def loads(dut, name, stalled):
-    """Every memory in any order; running once all are; a load begun again takes it back."""
+    """Load memories in any order; running once all are; a load begun again takes it back."""
     host = await _start(dut, name, stalled)
     for register in ("ID", "VERSION"):
         assert await host.read(register) == REGISTERS[register][2]
@@ -177,7 +177,7 @@ async def first_after_reset(dut, name):
 @cocotb.test(timeout_time=200, timeout_unit="us")
 @cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.4])
 async def refuses(dut, name, stalled):
-    """What cannot be is refused without a trace, and STATUS says so."""
+    """Refuse what cannot be without a trace, and STATUS says so."""
     host = await _start(dut, name, stalled)
     last = len(host.words) - 1
     wanted = _pieces(host.words[last])
@@ -213,7 +213,7 @@ async def refuses(dut, name, stalled):
 @cocotb.test(timeout_time=200, timeout_unit="us")
 @cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
 async def shows(dut, name, stalled):
-    """The selected memory's signature, read while another is loaded."""
+    """Read the selected memory's signature while it is loaded."""
     host = await _start(dut, name, stalled)
     signatures = _pieces(len(host.words))
     packed = sum(value << 32 * m for m, value in enumerate(signatures))
@@ -235,7 +235,7 @@ async def shows(dut, name, stalled):
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
 async def a_write_a_cycle(dut):
-    """Writes that come every cycle are taken and answered every cycle, and loaded 3 later."""
+    """Take and answer writes every cycle, and load them 3 later."""
     part = Part(dut, "three")
     edge = RisingEdge(part.clk_i)
     Clock(part.clk_i, 4, "ns").start()
