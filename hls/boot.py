@@ -48,7 +48,8 @@ def wiring(outside: Sequence[Outside]) -> list[str]:
     for m, each in enumerate(outside):
         lines.append(f"  logic [{max(1, (each.depth - 1).bit_length()) - 1}:0] rom_{m}_addr;")
         lines += [f"  logic rom_{m}_step;", f"  logic [{each.bits - 1}:0] rom_{m}_word;"]
-    gate = {"open_i": "run", "s_tvalid_i": "s_axis_tvalid", "s_tready_o": "s_axis_tready"}
+    gate = {"clk_i": "aclk", "rst_i": "rst_q", "open_i": "run", "s_tlast_i": "s_axis_tlast"}
+    gate |= {"s_tvalid_i": "s_axis_tvalid", "s_tready_o": "s_axis_tready"}
     gate |= {"m_tvalid_o": "gate_tvalid", "m_tready_i": "gate_tready"}
     lines += _module("zf_gate", "gate", {}, gate)
     for module, name, _, parameters in services(outside):

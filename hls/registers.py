@@ -241,7 +241,7 @@ Generated from [`hls/registers.toml`](../hls/registers.toml) by
 The accelerator's AXI4-Lite port `s_axi` has registers of 32 bits in 4 KiB. It is there where
 weights lie in UltraRAM, which has no contents until they are loaded: a host writes each memory's
 number to SELECT and then all its words to DATA, and frames are taken once every memory is loaded.
-Load while no frame is under way.
+Load while no frame is under way: one that has begun goes on, with the weights that it finds.
 
 - A write takes all four bytes. Where it does not, or there is no such register, or it cannot be
   written or read, nothing happens, a read gives 0, and STATUS.refused is set; so it is by a SELECT

@@ -37,6 +37,7 @@ SETUPS = {
     "rest1": Setup(73, 30),
     "rest2": Setup(72 + 64, 33),
     "wide": Setup(5 * 72 + 8, 64),
+    "full": Setup(8, 4096),
     "rows": Setup(40, 4097),
     "both": Setup(80, 8200),
 }

@@ -46,6 +46,8 @@ module zf_uram #(
 
   // The last three pieces, the column that they are to be written to, and where
   logic [95:0] parts_q;
+  logic unused;
+  assign unused = ^parts_q;  // the first ones, where no column is wide
   logic [Columns-1:0] write_q;
   logic [AddrBits-1:0] addr_q;
 
