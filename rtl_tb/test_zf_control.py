@@ -257,6 +257,34 @@ async def a_write_a_cycle(dut):
         assert part.read("load_begin_o") == [cycle == 3]
 
 
+@cocotb.test(timeout_time=200, timeout_unit="us")
+async def reset_forgets(dut):
+    """Reset withdraws a response and read data that nobody took, and takes nothing itself."""
+    part = Part(dut, "three")
+    edge = RisingEdge(part.clk_i)
+    Clock(part.clk_i, 4, "ns").start()
+    part.drive(**dict.fromkeys((f"s_axi_{port}" for port in INPUTS), 0), rst_i=1, signed_i=0)
+    await edge
+    await edge
+    for wait in range(8):
+        part.drive(rst_i=0)
+        part.drive(s_axi_awaddr=AT["DATA"], s_axi_wdata=5, s_axi_wstrb=15, s_axi_araddr=AT["ID"])
+        for _ in range(1 + wait):
+            part.drive(s_axi_awvalid=1, s_axi_wvalid=1, s_axi_arvalid=1)
+            await edge
+        offered = part.read("s_axi_bvalid", "s_axi_rvalid")
+        assert offered == [wait > 1, wait > 2]
+        part.drive(s_axi_awvalid=0, s_axi_wvalid=0, s_axi_arvalid=0, rst_i=1)
+        await edge
+        for cycle in range(8):
+            part.drive(rst_i=int(cycle == 0))
+            await edge
+            assert part.read("s_axi_bvalid", "s_axi_rvalid", "run_o") == [0, 0, 0]
+            assert cycle == 0 or part.read("load_we_o") == [0]
+            ready = part.read("s_axi_awready", "s_axi_wready", "s_axi_arready")
+            assert ready == [int(cycle > 0)] * 3
+
+
 def test_zf_control(tmp_path):
     """Run the tests for every case."""
     cases.run("zf_control", CASES, tmp_path)

@@ -44,15 +44,21 @@ module zf_control #(
 );
 
   localparam int SelectBits = (Memories > 1) ? $clog2(Memories) : 1;
-  localparam int LeftBits = 24;
+  localparam int LeftBits = bits(Words);
+
+  function automatic int bits(input logic [32*Memories-1:0] words);
+    bits = 1;
+    for (int m = 0; m < Memories; m++) begin
+      if ($clog2(words[32*m+:32] + 1) > bits) bits = $clog2(words[32*m+:32] + 1);
+    end
+  endfunction
 
   if (Memories < 1) begin : gen_bad
     initial $fatal(1, "%m: Memories must be positive, not %0d", Memories);
   end
   for (genvar m = 0; m < Memories; m++) begin : g_check
     initial
-      if (Words[32*m+:32] == 0 || Words[32*m+:32] >= 2 ** LeftBits)
-        $fatal(1, "%m: Words must be 1 to 2**24 - 1, not %0d", Words[32*m+:32]);
+      if (Words[32*m+:32] == 0) $fatal(1, "%m: Words must be positive, not %0d", Words[32*m+:32]);
   end
 
   // --------------------------------------------------------------------------------- AXI4-Lite
