@@ -157,25 +157,25 @@ class Placed:
     ----------
     cut : Cut
         How it is cut into block RAM and LUTs; none: its module's form in LUTs.
-    ultra : int
-        Columns of UltraRAM that hold the low bits of its words.
+    outside : int
+        The low bits of its words that are in UltraRAM, outside the layer's own memory.
 
     """
 
     memory: Memory
     cut: Cut
     family: str
-    ultra: int = 0
+    outside: int = 0
 
     @property
     def block(self) -> bool:
         """Whether it is, at least in part, in block RAM or UltraRAM."""
-        return bool(self.cut or self.ultra)
+        return bool(self.cut or self.outside)
 
     @property
-    def outside(self) -> int:
-        """The low bits of a word that are not in the layer's own memory."""
-        return min(self.ultra * URAM_WIDTH, self.memory.width)
+    def ultra(self) -> int:
+        """Columns of UltraRAM."""
+        return -(-self.outside // URAM_WIDTH)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -260,14 +260,14 @@ def placements(memory: Memory, board: Board) -> tuple[Placed, ...]:
     if memory.kind is Kind.WEIGHTS and board.uram:
         columns, rest = divmod(memory.width, URAM_WIDTH)
         if rest:
-            found.append(Placed(memory, (), board.family, columns + 1))
+            found.append(Placed(memory, (), board.family, memory.width))
         if columns and rest:
             found += [
-                Placed(memory, cut, board.family, columns)
+                Placed(memory, cut, board.family, columns * URAM_WIDTH)
                 for cut in (*_cuts(memory, rest, board), (Row(words, 0, 0),))
             ]
         elif columns:
-            found.append(Placed(memory, (), board.family, columns))
+            found.append(Placed(memory, (), board.family, memory.width))
     return tuple(found)
 
 

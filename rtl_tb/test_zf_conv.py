@@ -92,6 +92,8 @@ class Setup:
             name: pieces.plain(memory.width, memory.depth, self.block)
             for name, memory in zip(instance.memory_parameters, instance.memories, strict=False)
         }
+        address = max(1, (instance.memories[0].depth - 1).bit_length())
+        data |= {"rom_addr_o": address, "rom_step_o": 1, "rom_word_i": 1}
         return Case({**instance.parameters, **cuts}, dict.fromkeys(flags, 1) | data)
 
     def files(self, name: str) -> dict[str, str]:

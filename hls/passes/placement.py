@@ -133,8 +133,8 @@ def few(memory: Memory, board: Board) -> tuple[Placed, ...]:
 def _few(memory: Memory, board: Board) -> tuple[Placed, ...]:
     options = [(option, option.estimate) for option in placements(memory, board)]
     kept = [option for option, _ in options if not option.block]
-    for ultra in {bool(option.ultra) for option, _ in options if option.block}:
-        some = [each for each in options if each[0].block and bool(each[0].ultra) == ultra]
+    for ultra in {bool(option.outside) for option, _ in options if option.block}:
+        some = [each for each in options if each[0].block and bool(each[0].outside) == ultra]
         for price in PRICES:
             best, _ = min(some, key=lambda each: share(each[1], board, price))
             kept.append(best)

@@ -37,3 +37,8 @@ zf_max_pool.sv
 zf_sum_pool.sv
 zf_axis_in.sv
 zf_axis_out.sv
+zf_uram.sv
+zf_signature.sv
+zf_registers.sv
+zf_control.sv
+zf_gate.sv

@@ -20,7 +20,7 @@ def memory(width: int, depth: int, kind: Kind = Kind.WEIGHTS, **more) -> Memory:
 
 
 @pytest.mark.parametrize(
-    ("width", "depth", "cut", "ultra"),
+    ("width", "depth", "cut", "outside"),
     [
         (7, 40, (), 0),
         (36, 512, (Row(512, 512, 36),), 0),
@@ -28,16 +28,16 @@ def memory(width: int, depth: int, kind: Kind = Kind.WEIGHTS, **more) -> Memory:
         (13, 2330, (Row(2048, 2048, 9), Row(282, 0, 0)), 0),
         (13, 9000, whole(13, 9000), 0),
         (1, 1, whole(1, 1), 0),
-        (100, 300, (Row(300, 512, 28),), 1),
-        (80, 600, (Row(512, 512, 8), Row(88, 0, 0)), 1),
+        (100, 300, (Row(300, 512, 28),), 72),
+        (80, 600, (Row(512, 512, 8), Row(88, 0, 0)), 72),
     ],
 )
-def test_rom_files_hold_the_words(width, depth, cut, ultra):
+def test_rom_files_hold_the_words(width, depth, cut, outside):
     """The pieces' files, put together again, are the words but for what is in UltraRAM."""
     rng = random.Random(1)
     words = [rng.getrandbits(width) for _ in range(depth)]
     text = "".join(f"{word:x}\n" for word in words)
-    placed = Placed(memory(width, depth), cut, "xcup", ultra)
+    placed = Placed(memory(width, depth), cut, "xcup", outside)
     files = rom_files("mem/a.mem", text, placed)
     pieces = placed.pieces
     if len(pieces) <= 1:
@@ -160,7 +160,7 @@ def test_ultra_ram_is_for_weights_where_a_board_has_it():
     assert sum(row["bits"] for row in rows) == wanted.bits
     assert not any(p.ultra for p in placements(memory(76, 4096, Kind.WINDOW), board))
     assert not any(p.ultra for p in placements(wanted, load("zc706")))
-    deep = Placed(memory(144, 4097), (), "xcup", 2)
+    deep = Placed(memory(144, 4097), (), "xcup", 144)
     assert deep.estimate.uram == 4
     assert [(r["count"], r["depth"]) for r in deep.rows()] == [(2, 4096), (2, 1)]
 
@@ -186,8 +186,8 @@ def test_few_are_among_all():
     wanted = memory(300, 1000)
     some = few(wanted, board)
     assert some[0].cut == () and len(some) <= 7
-    every = {(p.cut, p.ultra) for p in placements(wanted, board)}
-    assert {(p.cut, p.ultra) for p in some} <= every
+    every = {(p.cut, p.outside) for p in placements(wanted, board)}
+    assert {(p.cut, p.outside) for p in some} <= every
 
 
 def test_estimates_add_up():

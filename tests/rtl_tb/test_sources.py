@@ -49,6 +49,13 @@ VARIANTS = [
     ("zf_block", {"Width": 40, "Depth": 602, "Cut": MIXED}),
     ("zf_rom", {"Width": 40, "Depth": 602, "Cut": MIXED, "InitFile": '"none.mem"'}),
     ("zf_conv", {"Pixels": 2, "Requantizers": 1}),
+    ("zf_conv", {"RomBlock": 1, "Outside": 3}),
+    ("zf_conv", {"RomBlock": 1, "Outside": 8}),
+    ("zf_conv", DSPS | {"RomBlock": 1, "Outside": 5}),
+    ("zf_uram", {"Width": 20, "Depth": 1}),
+    ("zf_uram", {"Width": 200, "Depth": 9000}),
+    ("zf_signature", {"Width": 200, "Depth": 1}),
+    ("zf_control", {"Memories": 3, "Words": simulator.sized(7 << 64 | 2 << 32 | 1, 96)}),
     ("zf_conv", DSPS),
 ]
 # Those with the vendor's cells, whose spare bits are not used
