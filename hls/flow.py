@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from .design import Design
-from .rules import DEPTHS, PLACES, Rules, Times
+from .rules import DEPTHS, PLACES, Rules, Times, kind
 
 LONE = 1 << 40  # an interval so long that frames do not meet
 ROUNDS = 200  # of raising; what has not ended by then is taken as endless
@@ -58,7 +58,7 @@ class Flow:
         beats = {s.name: s.beats for s in design.streams}
         beats |= {"s_axis": first.beats, "m_axis": last.beats}
         # all far too early, but the input: a lone frame comes as fast as it can, others evenly
-        self.taken = {name: np.full(n, -interval, np.int64) for name, n in beats.items()}
+        self.taken = {name: np.full(n, -interval, kind(interval)) for name, n in beats.items()}
         even = first.beats if interval >= LONE else interval
         self.taken["s_axis"][:] = np.arange(first.beats) * even // first.beats
         # the takers of a fork need not take a beat when it is offered
