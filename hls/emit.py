@@ -67,7 +67,7 @@ def emit(
         places = placed.get(instance.name, ())
         own = apart.get(instance.name)
         if own:
-            parameters[instance.name] |= {"RomBlock": 1, "Outside": own.bits}
+            parameters[instance.name]["Outside"] = own.bits
             if own.bits == own.width:
                 del parameters[instance.name]["WeightFile"]
         for path, text in instance.files().items():
@@ -215,7 +215,10 @@ def _join(streams: tuple[Stream, ...], signal: str) -> str:
 
 def _parameters(instance: Instance, placed: tuple[Placed, ...]) -> dict[str, int | str]:
     blocks = zip(instance.memory_parameters, placed, strict=False)
-    return dict(instance.parameters) | {name: int(place.block) for name, place in blocks}
+    found = dict(instance.parameters) | {name: int(place.block) for name, place in blocks}
+    if found.get("RomBlock"):
+        found.pop("RestInit", None)  # is for a ROM in LUTs, and can be too long for JSON
+    return found
 
 
 def _manifest(
