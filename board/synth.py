@@ -206,7 +206,7 @@ def _key(unit: Unit, sources: Mapping[str, bytes], family: str) -> str:
     for name, text in sorted(sources.items()):
         digest.update(f"{name}\0".encode() + hashlib.sha256(text).digest())
     for name, value in sorted(unit.parameters.items()):
-        digest.update(f"{name}\0{value if isinstance(value, int) else ''}\0".encode())
+        digest.update(f"{name}\0{hex(value) if isinstance(value, int) else ''}\0".encode())
         if isinstance(value, str):
             for file, content in unit.files.items():
                 if value and file.startswith(value):

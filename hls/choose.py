@@ -105,14 +105,33 @@ def choose(
 
     """
     say("folding")
-    if board.uram:  # it must be loaded at boot: only where block RAM does not do
-        without = _choose(network, replace(board, uram=0), given, interval, must_fit=False)
-        if not without.excess(board) and "block RAM" not in without.binding:
+    plain = replace(board, uram=0)
+    without = None
+    if board.uram and _holds(network, plain, given, interval):  # UltraRAM must be loaded at boot
+        without = _choose(network, plain, given, interval, must_fit=False)
+        if not without.excess(plain) and "block RAM" not in without.binding:
             return without
-        with_ultra = _choose(network, board, given, interval, must_fit)
-        faster = with_ultra.design.interval < without.design.interval
-        return with_ultra if faster or without.excess(board) else without
-    return _choose(network, board, given, interval, must_fit)
+    choice = _choose(network, board, given, interval, must_fit)
+    if without and not without.excess(plain):
+        return min(without, choice, key=lambda each: each.design.interval)
+    return choice
+
+
+def _holds(
+    network: Network, board: Board, given: Mapping[str, tuple[Fold, ...]], interval: int | None
+) -> bool:
+    """Return whether the layers alone fit the board."""
+    choices = _choices(network, board, given)
+    return solve.cheapest(choices, solve.limits(board), Estimate(), interval) is not None
+
+
+def _choices(
+    network: Network, board: Board, given: Mapping[str, tuple[Fold, ...]]
+) -> dict[str, list[Option]]:
+    return {
+        conv.name: options(network, conv, board, given.get(conv.name))
+        for conv in network.convolutions
+    }
 
 
 def _choose(
@@ -122,10 +141,7 @@ def _choose(
     interval: int | None,
     must_fit: bool,
 ) -> Choice:
-    choices = {
-        conv.name: options(network, conv, board, given.get(conv.name))
-        for conv in network.convolutions
-    }
+    choices = _choices(network, board, given)
     most, floor = solve.limits(board), stream_floor(network)
     if interval is not None:
         _possible(network, choices, floor, interval)

@@ -220,7 +220,10 @@ def _outside(design: Design, placed: Mapping[str, tuple[Placed, ...]]) -> list[O
 
 def _parameters(instance: Instance, placed: tuple[Placed, ...]) -> dict[str, int | str]:
     cuts = zip(instance.memory_parameters, placed, strict=False)
-    return dict(instance.parameters) | {name: encode(place.cut) for name, place in cuts}
+    found = dict(instance.parameters) | {name: encode(place.cut) for name, place in cuts}
+    if placed and placed[0].block:
+        found.pop("RestInit", None)  # of a ROM in LUTs
+    return found
 
 
 def _manifest(
@@ -268,7 +271,7 @@ def _manifest(
                 "layer": instance.layer,
                 "module": instance.module,
                 "instance": instance.name,
-                "parameters": parameters[instance.name],
+                "parameters": manifest.written(parameters[instance.name]),
             }
             for instance in design.instances
         ]
@@ -277,7 +280,7 @@ def _manifest(
                 "layer": layers.get(served, boot.LAYER),
                 "module": module,
                 "instance": name,
-                "parameters": values,
+                "parameters": manifest.written(values),
             }
             for module, name, served, values in (boot.services(outside) if outside else ())
         ],

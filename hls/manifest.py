@@ -15,6 +15,7 @@ from .memory import Kind
 
 NAME = "manifest.json"
 FORMAT = 1
+LONG = 64  # bits of a parameter that is written as hexadecimal text
 
 _COUNT = {"type": "integer", "minimum": 1}
 _AMOUNT = {"type": "number", "minimum": 0}
@@ -99,6 +100,18 @@ def contents(build: Path, name: str) -> list[Path]:
     return found
 
 
+def written(parameters: Mapping[str, int | str]) -> dict[str, int | str]:
+    """Return parameters as the manifest has them: JSON's numbers end where Python's text does."""
+    return {
+        name: hex(value) if isinstance(value, int) and value.bit_length() > LONG else value
+        for name, value in parameters.items()
+    }
+
+
+def _read(value: int | str) -> int | str:
+    return int(value, 16) if isinstance(value, str) and value.startswith("0x") else value
+
+
 def memories(instance: Mapping[str, Any]) -> list[str]:
     """Return the names of the memory contents that an instance of the manifest reads."""
     return [value for value in instance["parameters"].values() if isinstance(value, str)]
@@ -126,4 +139,7 @@ def read(build: Path | str, *keys: str) -> dict[str, Any]:
         what = " ".join(error.message.split())
         what = what if len(what) <= 160 else f"{what[:80]} ... {what[-72:]}"
         raise Refusal(f"build {build}: {NAME} must be as compile writes it: {where}: {what}")
+    for instance in manifest["instances"] if "instances" in keys else ():
+        parameters = instance["parameters"]
+        instance["parameters"] = {name: _read(value) for name, value in parameters.items()}
     return manifest
