@@ -202,8 +202,24 @@ class _Search:
                 break
             others = rest
         kept = kept or choice
+        if fits:
+            kept = self._between(kept, max(bound, floor))
         limits = solve.binding(self.choices, self.most, others, floor, kept.design.interval)
         return replace(kept, bound=bound, binding=limits if bound else ())
+
+    def _between(self, kept: Choice, least: int) -> Choice:
+        """Return `kept` or a faster design that fits, by bisection."""
+        cycles = {option.cycles for options in self.choices.values() for option in options}
+        steps = sorted(c for c in {*cycles, least} if least <= c < kept.design.interval)
+        low, high = 0, len(steps)
+        while low < high:
+            middle = (low + high) // 2
+            choice = self.smallest(steps[middle])
+            if choice.design.interval <= steps[middle] and self._fits(choice):
+                kept, high = choice, middle
+            else:
+                low = middle + 1
+        return kept
 
     def _cheapest(self, others: Estimate, interval: int | None) -> Mapping[str, Option]:
         found = solve.cheapest(self.choices, self.most, others, interval)

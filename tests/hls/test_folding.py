@@ -211,7 +211,10 @@ def pooled(tmp_path_factory):
     return from_onnx(net.saved(path))
 
 
-@pytest.mark.parametrize(("luts", "most"), [(1500, 3456), (1600, 2304), (1700, 1152), (2400, 288)])
+@pytest.mark.parametrize(
+    ("luts", "most"),
+    [(1500, 3456), (1600, 2304), (1700, 1152), (1750, 768), (1800, 768), (2400, 288)],
+)
 def test_the_first_design_that_fits_need_not_be_the_fastest(pooled, luts, most):
     """What is not folded takes less where the layers are slower, so that they can be faster."""
     small = replace(
