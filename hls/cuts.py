@@ -19,6 +19,8 @@ URAM_BITS = 288 * 1024
 URAM_WIDTH, URAM_DEPTH = 72, 4096
 LUT_BITS = 64
 
+# Words of half a RAMB18 with two ports, and the most bits of them
+HALVES = {512: 18, 1024: 9, 2048: 4}
 DEPTHS = (32768, 16384, 8192, 4096, 2048, 1024, 512)  # of a RAMB36, by its width
 ROWS = 8  # of a cut: the fields of zf_block's Cut
 _FIELD = 64  # bits of a row in Cut: words, log2 of the depth, bits in block RAM
@@ -92,6 +94,11 @@ def pieces(cut: Cut, width: int) -> tuple[Piece, ...]:
 def row_luts(rows: int) -> int:
     """Return the LUTs a bit that choose among the rows of a cut: one for four."""
     return -(-max(0, rows - 1) // 3)
+
+
+def half_words(words: int) -> int:
+    """Return how many words half of a shared RAMB18 has for a memory of `words`; 0: too many."""
+    return next((most for most in HALVES if words <= most), 0)
 
 
 def encode(cut: Cut) -> int:

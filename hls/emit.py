@@ -7,11 +7,11 @@ only instantiates library modules and wires them: every line of logic is handwri
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import boot, folder, load, manifest
+from . import boot, folder, load, manifest, pairs
 from .cuts import encode
 from .design import Design, Instance, Stream
 from .ir_text import dumps
@@ -58,26 +58,32 @@ def emit(
     """
     files = {f"rtl/{name}": (LIBRARY / name).read_text() for name in library_sources()}
     parameters = {i.name: _parameters(i, placed.get(i.name, ())) for i in design.instances}
-    outside = _outside(design, placed)
+    outside, shared = _outside(design, placed), pairs.pairs(design, placed)
+    words: dict[str, list[int]] = {}
     apart = {each.instance: each for each in outside}
     loads = {}
     for instance in design.instances:
         places = placed.get(instance.name, ())
         own = apart.get(instance.name)
-        if own:
-            parameters[instance.name]["Outside"] = own.bits
-            if own.bits == own.width:
+        if places and places[0].outside:
+            parameters[instance.name]["Outside"] = places[0].outside
+            if places[0].outside == places[0].memory.width:
                 del parameters[instance.name]["WeightFile"]
         for path, text in instance.files().items():
             weights = path == instance.parameters.get("WeightFile")
+            if weights and places[0].outside:
+                _, words[instance.name] = load.split(
+                    text, places[0].memory.width, places[0].outside
+                )
             if weights and own:
-                _, words = load.split(text, own.width, own.bits)
-                loads[own.instance] = boot.entry(own, instance.layer, words)
-                files[own.file] = load.lines(load.writes(words, own.bits))
+                low = words[instance.name]
+                loads[own.instance] = boot.entry(own, instance.layer, low)
+                files[own.file] = load.lines(load.writes(low, own.bits))
             files |= rom_files(path, text, places[0]) if weights else {path: text}
-    files[f"rtl/{TOP}.sv"] = top(design, parameters, facts["family"], outside)
+    files |= {pair.file: pair.contents(words) for pair in shared}
+    files[f"rtl/{TOP}.sv"] = top(design, parameters, facts["family"], outside, shared)
     files["network.json"] = dumps(design.network)
-    described = _manifest(design, parameters, facts, outside)
+    described = _manifest(design, parameters, facts, [*_services(design, outside, shared)])
     described["loads"] = [loads[each.instance] for each in outside]
     files[manifest.NAME] = json.dumps(described, indent=1) + "\n"
     return files
@@ -104,10 +110,12 @@ def top(
     parameters: Mapping[str, Mapping[str, int | str]],
     family: str,
     outside: Sequence[Outside] = (),
+    shared: Sequence[pairs.Pair] = (),
 ) -> str:
     """Return the SystemVerilog of the top module for a family of boards.
 
-    With weights `outside`, it also has an AXI4-Lite port, over which they are loaded.
+    With weights `outside`, it also has an AXI4-Lite port, over which they are loaded; weights in
+    `shared` block RAMs are beside their layers.
     """
     in_bits = design.instances[0].sinks[0].lanes * BYTE
     out_bits = output_bits(design.network.output)
@@ -148,11 +156,12 @@ def top(
         lines.append(f"  logic [{stream.width - 1}:0] {stream.name}_tdata;")
         lines.append(f"  logic {stream.name}_tvalid, {stream.name}_tready;")
     lines += boot.wiring(outside) if outside else []
-    number = {each.instance: m for m, each in enumerate(outside)}
+    lines += ["", *pairs.wiring(shared)] if shared else []
+    roms = {each.instance: f"rom_{m}" for m, each in enumerate(outside)}
+    roms |= {name: wire for pair in shared for name, wire in pair.wires().items()}
     entry = "gate" if outside else "s_axis"
     for instance in design.instances:
-        memory = number.get(instance.name)
-        lines += ["", *_instance(instance, parameters[instance.name], entry, memory)]
+        lines += ["", *_instance(instance, parameters[instance.name], entry, roms)]
     return "\n".join([*lines, "", "endmodule", ""])
 
 
@@ -160,9 +169,9 @@ def _instance(
     instance: Instance,
     parameters: Mapping[str, int | str],
     entry: str,
-    memory: int | None,
+    roms: Mapping[str, str],
 ) -> list[str]:
-    """Return an instance; `entry` brings the frames, `memory` is the number of its UltraRAM."""
+    """Return an instance; `entry` brings the frames, `roms` names the wires to weights outside."""
     assigned = [f".{name}({_literal(value)})" for name, value in parameters.items()]
     if instance.module in WITH_PRIMITIVES:
         assigned.append(".Primitives(Primitives)")
@@ -184,7 +193,8 @@ def _instance(
         first = instance.sinks[0].name
         after = [f"  assign {sink.name}_tdata = {first}_tdata;" for sink in instance.sinks[1:]]
     if instance.module == WITH_OUTSIDE:
-        wires = ("", "", "1'b0") if memory is None else [f"rom_{memory}_{x}" for x in _ROM]
+        rom = roms.get(instance.name)
+        wires = [f"{rom}_{x}" for x in _ROM] if rom else ("", "", "1'b0")
         signals = ("addr_o", "step_o", "word_i")
         ports += [f".rom_{s}({wire})" for s, wire in zip(signals, wires, strict=True)]
     return [
@@ -214,7 +224,7 @@ def _outside(design: Design, placed: Mapping[str, tuple[Placed, ...]]) -> list[O
         Outside(i.name, own.outside, own.memory.width, own.memory.depth, f"mem/{i.name}.load.mem")
         for i in design.instances
         for own in placed.get(i.name, ())[:1]
-        if own.outside
+        if own.ultra
     ]
 
 
@@ -230,9 +240,8 @@ def _manifest(
     design: Design,
     parameters: Mapping[str, Mapping[str, int | str]],
     facts: Mapping[str, Any],
-    outside: Sequence[Outside],
+    services: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    layers = {instance.name: instance.layer for instance in design.instances}
     first, last = design.network.input.output, design.network.output
     entry = design.instances[0].sinks[0]
     return {
@@ -275,17 +284,28 @@ def _manifest(
             }
             for instance in design.instances
         ]
-        + [
-            {
-                "layer": layers.get(served, boot.LAYER),
-                "module": module,
-                "instance": name,
-                "parameters": manifest.written(values),
-            }
-            for module, name, served, values in (boot.services(outside) if outside else ())
-        ],
+        + list(services),
         **facts,
     }
+
+
+def _services(
+    design: Design, outside: Sequence[Outside], shared: Sequence[pairs.Pair]
+) -> Iterator[dict[str, Any]]:
+    """Yield what the manifest says of the modules beside the layers."""
+    layers = {instance.name: instance.layer for instance in design.instances}
+    found = list(boot.services(outside)) if outside else []
+    found += [
+        ("zf_rom_pair", f"pair_{pair.number}", pair.halves[0].instance, pair.parameters)
+        for pair in shared
+    ]
+    for module, name, served, values in found:
+        yield {
+            "layer": layers.get(served, boot.LAYER),
+            "module": module,
+            "instance": name,
+            "parameters": manifest.written(values),
+        }
 
 
 def _qtype(qtype: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from operator import add
 
 from .board import Board
 from .cuts import (
+    HALVES,
     LUT_BITS,
     URAM_DEPTH,
     URAM_WIDTH,
@@ -21,7 +22,9 @@ from .cuts import (
     Primitive,
     Row,
     fronts,
+    half_words,
     halves,
+    native,
     pieces,
     row_luts,
 )
@@ -90,6 +93,8 @@ class Memory:
         What one copy holds, padding apart.
     lut_only : bool
         True where the module has no block RAM form.
+    apart : bool
+        Whether its module takes the low bits of words from outside.
     split : bool
         Whether few words beyond a power of two have a table of their own (zf_weights).
 
@@ -103,6 +108,7 @@ class Memory:
     copies: int = 1
     lut_only: bool = False
     split: bool = False
+    apart: bool = False
 
     def words(self, block: bool) -> int:
         """Return the words of the array itself.
@@ -158,7 +164,9 @@ class Placed:
     cut : Cut
         How it is cut into block RAM and LUTs; none: its module's form in LUTs.
     outside : int
-        The low bits of its words that are in UltraRAM, outside the layer's own memory.
+        The low bits of its words that are outside the layer's own memory.
+    half : bool
+        Whether those are in half of a RAMB18, which another memory shares, else in UltraRAM.
 
     """
 
@@ -166,6 +174,7 @@ class Placed:
     cut: Cut
     family: str
     outside: int = 0
+    half: bool = False
 
     @property
     def block(self) -> bool:
@@ -175,7 +184,12 @@ class Placed:
     @property
     def ultra(self) -> int:
         """Columns of UltraRAM."""
-        return -(-self.outside // URAM_WIDTH)
+        return 0 if self.half else -(-self.outside // URAM_WIDTH)
+
+    @property
+    def shared(self) -> int:
+        """The low bits of its words in half of a RAMB18."""
+        return self.outside if self.half else 0
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
@@ -192,7 +206,8 @@ class Placed:
         width = memory.width - self.outside
         ultra = self.ultra * -(-words // URAM_DEPTH)
         lut = width * row_luts(len(self.cut)) + ROW_LUTS * max(0, len(self.cut) - 1)
-        lutram = ff = blocks = 0
+        lutram = ff = 0
+        blocks = 0.5 * self.half
         for row in self.cut:
             blocks += halves(row.block, row.deep) if row.deep else 0
             if left := width - row.block:
@@ -222,6 +237,8 @@ class Placed:
             add(in_luts, memory.depth, memory.width, cost.lut if rom else cost.lutram)
         for start in range(0, words if self.ultra else 0, URAM_DEPTH):
             add(Primitive.URAM288, min(URAM_DEPTH, words - start), self.outside, self.ultra)
+        if self.half:
+            add(Primitive.RAMB18, memory.depth, self.outside, 0.5)
         for piece in self.pieces if self.block else ():
             if piece.primitive is None:
                 cost = self._table(piece.width, piece.words)
@@ -257,7 +274,7 @@ def placements(memory: Memory, board: Board) -> tuple[Placed, ...]:
         return tuple(found)
     words = memory.words(True)
     found += [Placed(memory, cut, board.family) for cut in _cuts(memory, memory.width, board)]
-    if memory.kind is Kind.WEIGHTS and board.uram:
+    if memory.apart and board.uram:
         columns, rest = divmod(memory.width, URAM_WIDTH)
         if rest:
             found.append(Placed(memory, (), board.family, memory.width))
@@ -269,6 +286,19 @@ def placements(memory: Memory, board: Board) -> tuple[Placed, ...]:
         elif columns:
             found.append(Placed(memory, (), board.family, memory.width))
     return tuple(found)
+
+
+def shares(memory: Memory, board: Board) -> list[Placed]:
+    """Return the ways to place a memory with what its RAMB18s leave in half of one."""
+    most = half_words(memory.depth)
+    if not memory.apart or not most:
+        return []
+    rest = memory.width % (native(most) // 2)
+    if not 0 < rest <= HALVES[most]:
+        return []
+    left = memory.width - rest
+    cuts = _cuts(memory, left, board) if left else [()]
+    return [Placed(memory, cut, board.family, rest, half=True) for cut in cuts]
 
 
 def _cuts(memory: Memory, width: int, board: Board) -> list[Cut]:

@@ -113,6 +113,7 @@ def memories(
             depth=depth,
             bits=op.weights.size * op.weight_bits,
             split=fold.packing is not None,
+            apart=True,
         ),
         Memory(
             op.name,

@@ -15,7 +15,8 @@ from functools import lru_cache
 from ortools.sat.python import cp_model
 
 from ..board import Board
-from ..memory import Estimate, Kind, Memory, Placed, placements
+from ..cuts import HALVES, half_words
+from ..memory import Estimate, Kind, Memory, Placed, placements, shares
 
 LUT_SHARE = 0.5  # of the board's LUTs that memories may take
 EFFORT = 10  # of the search, about seconds; nearly all end in less with a proof
@@ -63,7 +64,12 @@ def place(
     """
     wanted = Counter((memory, _fixed(memory, weights)) for memory in memories)
     choices = {
-        key: [o for o in placements(key[0], board) if key[1] in (None, o.block)] for key in wanted
+        key: [
+            option
+            for option in (*placements(key[0], board), *(shares(key[0], board) if key[1] else ()))
+            if key[1] in (None, option.block)
+        ]
+        for key in wanted
     }
     model = cp_model.CpModel()
     chosen = {
@@ -72,6 +78,15 @@ def place(
     }
     for key, each in chosen.items():
         model.add(sum(each) == wanted[key])
+    for most in HALVES:  # two of the same depth share a block RAM
+        halves = [
+            x
+            for key, options in choices.items()
+            for option, x in zip(options, chosen[key], strict=True)
+            if option.half and half_words(key[0].depth) == most
+        ]
+        if halves:
+            model.add(sum(halves) == 2 * model.new_int_var(0, len(halves), ""))
     logic = logic or Estimate()
     needs = [
         sum(
@@ -84,14 +99,14 @@ def place(
     luts, lutram, blocks, ultra = needs
     parts = [
         luts * (SCALE // board.lut),
-        blocks * (SCALE // (2 * board.bram36)),
+        blocks * (SCALE // (4 * board.bram36)),
         ultra * (SCALE // max(1, board.uram)),
     ]
     most = int(LUT_SHARE * board.lut)
     for need, limit, whole in (
         (luts, min(most, max(0, board.lut - logic.lut - logic.lutram - logic.srl)), board.lut),
         (lutram, max(0, board.slicem_lut - logic.lutram - logic.srl), board.slicem_lut),
-        (blocks, 2 * board.bram36, 2 * board.bram36),
+        (blocks, 4 * board.bram36, 4 * board.bram36),
         (ultra, board.uram, max(1, board.uram)),
     ):
         over = model.new_int_var(0, 1 << 30, "")
@@ -117,7 +132,7 @@ def place(
 def share(cost: Estimate, board: Board, luts: float = 1.0) -> float:
     """Return the sum of the shares of a board that memories take, LUTs `luts` times as dear."""
     lut, _, blocks, ultra = _measures(cost)
-    share = luts * lut / board.lut + blocks / (2 * board.bram36)
+    share = luts * lut / board.lut + blocks / (4 * board.bram36)
     return share + (ultra / board.uram if ultra else 0)
 
 
@@ -146,5 +161,5 @@ def _fixed(memory: Memory, weights: Mapping[str, bool] | None) -> bool | None:
 
 
 def _measures(cost: Estimate) -> tuple[int, int, int, int]:
-    """Return LUTs of all kinds, those as RAM, RAMB18 and URAM288."""
-    return cost.lut + cost.lutram, cost.lutram, round(2 * cost.bram36), cost.uram
+    """Return LUTs of all kinds, those as RAM, halves of RAMB18 and URAM288."""
+    return cost.lut + cost.lutram, cost.lutram, round(4 * cost.bram36), cost.uram

@@ -2,6 +2,7 @@ zf_table.sv
 zf_pair_table.sv
 zf_block.sv
 zf_rom.sv
+zf_rom_pair.sv
 zf_ram.sv
 zf_skew.sv
 zf_ram_skew.sv

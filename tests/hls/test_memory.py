@@ -2,13 +2,23 @@
 
 import itertools
 import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from zynqfire.board.catalog import load
-from zynqfire.hls.cuts import Row, whole
-from zynqfire.hls.memory import Estimate, Kind, Memory, Placed, placements, rom_files, total
+from zynqfire.hls.cuts import Row, half_words, whole
+from zynqfire.hls.memory import (
+    Estimate,
+    Kind,
+    Memory,
+    Placed,
+    placements,
+    rom_files,
+    shares,
+    total,
+)
 from zynqfire.hls.passes.placement import few, place, share
 
 BLOCK = {"RAMB18": 0.5, "RAMB36": 1}
@@ -92,7 +102,13 @@ def test_a_placement_is_the_best_of_all(seed):
     board = replace(load("ultra96"), lut=rng.choice((1500, 6000)), slicem_lut=900, bram36=9, uram=3)
     kinds = (Kind.WEIGHTS, Kind.WEIGHTS, Kind.WINDOW)
     wanted = [
-        memory(rng.choice((9, 40, 76, 150)), rng.randint(100, 2500), kind, layer=str(n))
+        memory(
+            rng.choice((9, 40, 76, 150)),
+            rng.randint(100, 2500),
+            kind,
+            layer=str(n),
+            apart=kind is Kind.WEIGHTS,
+        )
         for n, kind in enumerate(kinds)
     ]
     best = None
@@ -110,6 +126,43 @@ def test_a_placement_is_the_best_of_all(seed):
     assert found.cost == pytest.approx(best, abs=1e-3)
     assert found.bound == pytest.approx(found.cost, abs=1e-6)
     assert share(total(found.placed), board) == pytest.approx(best, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_memories_share_a_block_ram_where_that_is_best(seed):
+    """Against all combinations in which those that share are even in number."""
+    rng = random.Random(seed)
+    board = replace(load("zybo-z7-10"), lut=rng.choice((500, 900)), bram36=4)
+    wanted = [
+        memory(rng.choice((12, 18, 48, 54)), rng.choice((300, 512, 700)), layer=str(n), apart=True)
+        for n in range(3)
+    ]
+    every = [(*placements(each, board), *shares(each, board)) for each in wanted]
+    best = None
+    for options in itertools.product(*every):
+        halves = Counter(half_words(p.memory.depth) for p in options if p.half)
+        cost = total(options)
+        good = all(p.block for p in options) and not any(n % 2 for n in halves.values())
+        if good and cost.lut <= board.lut // 2 and cost.bram36 <= board.bram36:
+            value = share(cost, board)
+            best = value if best is None else min(best, value)
+    found = place(wanted, board, {each.layer: True for each in wanted})
+    if best is None:
+        assert found.cost > 1
+    else:
+        assert found.cost == pytest.approx(best, abs=1e-3)
+    assert sum(p.half for p in found.placed) % 2 == 0
+
+
+def test_what_is_shared_counts_half():
+    """A pair of 18 bits of 512 words is one RAMB18; each has a row of half of one."""
+    board = replace(load("zybo-z7-10"), lut=300, bram36=1)
+    wanted = [memory(18, 512, layer=str(n), apart=True) for n in range(4)]
+    placed = place(wanted, board, dict.fromkeys("0123", True)).placed
+    assert all(p.half and p.shared == 18 and not p.ultra for p in placed)
+    assert total(placed).bram36 == 1
+    (row,) = placed[0].rows()
+    assert (row["primitive"], row["count"], row["bits"]) == ("RAMB18", 0.5, 18 * 512)
 
 
 def test_memories_leave_block_ram_when_it_is_short():
@@ -144,7 +197,7 @@ def test_a_layer_that_counts_on_block_ram_gets_it():
 def test_ultra_ram_is_for_weights_where_a_board_has_it():
     """Wide words: the low bits in UltraRAM, what is left of the width elsewhere."""
     board = replace(load("zcu104"), bram36=2)
-    wanted = memory(76, 4096)
+    wanted = memory(76, 4096, apart=True)
     (placed,) = place([wanted], board).placed
     assert (placed.ultra, placed.outside, placed.estimate.uram) == (1, 72, 1)
     rows = placed.rows()
@@ -158,7 +211,7 @@ def test_ultra_ram_is_for_weights_where_a_board_has_it():
         "count": 1,
     }
     assert sum(row["bits"] for row in rows) == wanted.bits
-    assert not any(p.ultra for p in placements(memory(76, 4096, Kind.WINDOW), board))
+    assert not any(p.ultra for p in placements(replace(wanted, apart=False), board))
     assert not any(p.ultra for p in placements(wanted, load("zc706")))
     deep = Placed(memory(144, 4097), (), "xcup", 144)
     assert deep.estimate.uram == 4
@@ -183,7 +236,7 @@ def test_a_ram_needs_a_lut_that_can_be_one():
 def test_few_are_among_all():
     """What the folding chooses from is legal, LUTs alone first."""
     board = load("zcu104")
-    wanted = memory(300, 1000)
+    wanted = memory(300, 1000, apart=True)
     some = few(wanted, board)
     assert some[0].cut == () and len(some) <= 7
     every = {(p.cut, p.outside) for p in placements(wanted, board)}

@@ -80,6 +80,16 @@ NAMED = {
     "state kept across frames": named(
         "zf_sum_pool", ("first_q <= last_position;", "first_q <= 1'b0;", 1)
     ),
+    "a row of a cut too early": named(
+        "zf_block", ("addr >= AddrBits'(start(r))", "addr > AddrBits'(start(r))", 1)
+    ),
+    "a word of another row": named(
+        "zf_block", ("if (re_i) row_q <= row(raddr_i);", "row_q <= row(raddr_i);", 1)
+    ),
+    "a write into every row": named("zf_block", ("we_i && row(waddr_i) == RowBits'(r)", "we_i", 1)),
+    "the halves of a shared block RAM exchanged": named(
+        "zf_rom_pair", ("memory[{1'b1, (Deep", "memory[{1'b0, (Deep", 1)
+    ),
     "two columns of a loaded word exchanged": named(
         "zf_uram", ("write_q[c] && here", "write_q[Columns-1-c] && here", 1)
     ),
