@@ -36,16 +36,20 @@ class _Map:
     variance: float
 
 
-def sketch(config: NetworkConfig, seed: int = 0) -> onnx.ModelProto:
-    """Return `config` as QONNX, channels first, weights from `seed`."""
-    return _Sketch(config, seed).model()
+def sketch(config: NetworkConfig, seed: int = 0, weight_bits: int | None = None) -> onnx.ModelProto:
+    """Return `config` as QONNX, channels first, weights from `seed`.
+
+    `weight_bits` are those of every layer, whatever the network says.
+    """
+    return _Sketch(config, seed, weight_bits).model()
 
 
 class _Sketch:
     """The graph so far."""
 
-    def __init__(self, config: NetworkConfig, seed: int):
-        self.config, self.rng = config, np.random.default_rng(seed)
+    def __init__(self, config: NetworkConfig, seed: int, weight_bits: int | None):
+        self.config, self.weight_bits = config, weight_bits
+        self.rng = np.random.default_rng(seed)
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
         self.specs = {spec.name: spec for spec in config.convolutions()}
@@ -126,7 +130,7 @@ class _Sketch:
     def convolution(self, name: str, x: _Map, centred: bool = True) -> _Map:
         """Append a convolution whose bias takes the mean of its sums away, or is zero."""
         spec = self.specs[name]
-        bits = self.config.weight_bits_of(name)
+        bits = self.weight_bits or self.config.weight_bits_of(name)
         codes, fracs = self.weights(spec, bits)
         shape = (spec.outputs, spec.inputs, spec.kernel, spec.kernel)
         each = fracs.reshape(-1, 1, 1, 1) if fracs.size > 1 else fracs.reshape(())
