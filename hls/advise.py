@@ -7,19 +7,18 @@ accuracy, then money.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from .. import Refusal
 from .board import Board
-from .choose import choose
-from .count import Say, capacity, counted, least_bits, report
+from .count import SLOW, Say, capacity, counted, least_bits
 from .fewer_bits import weight_bits, with_weight_bits
 from .ir import Conv, Depthwise, Network
+from .memory import RAMB36_BITS
 
 FEWEST = 2  # bits of a weight
-UNHURRIED = 16  # cycles a pixel of the input, where no interval was asked for
-TRIES = 3  # of fewer bits still, where what was folded by hand did not fit when folded anew
+FILLED = 0.8  # of the block RAM that is left, with weights of more bits
+TRIES = 3  # of fewer bits still, down to the fewest
 
 
 def advise(
@@ -74,42 +73,30 @@ def _slower(network, board, interval, boards, say) -> dict[str, Any] | None:
 
 
 def _narrower(network, board, interval, boards, say) -> dict[str, Any] | None:
-    """Return which layers to give fewer bits, the largest first, and no more than it takes."""
+    """Return which layers to give fewer bits, the largest first, and not many more than it takes.
+
+    The network with the fewest bits shows how much block RAM is left for others to have more.
+    """
     steps = _steps(network)
-    possible = [i for i, bits in enumerate(steps) if _possible(network, board, bits)]
-    if not possible:
+    if not steps or _bits(network, steps[-1]) > capacity(board):
         return None
     say("advice: looking for the layers to give fewer weight bits")
     height, width, _ = network.input.output.shape
-    slow = interval or UNHURRIED * height * width
     narrowest = with_weight_bits(network, steps[-1])
     try:
-        best = choose(narrowest, board, {}, slow, False, _silent)
-    except Refusal:  # a layer needs longer
-        best = choose(narrowest, board, {}, None, False, _silent)
-    if not report(narrowest, best, board)["fits"]:
+        result = _quietly(narrowest, board, interval or SLOW * height * width)
+    except Refusal:  # a layer or a stream needs longer
+        result = _quietly(narrowest, board, interval)
+    if not result["fits"]:
         return None
-    given = {name: (replace(fold, packing=None),) for name, fold in best.design.folds.items()}
-
-    def fits(number: int) -> bool:
-        candidate = with_weight_bits(network, steps[number])
-        choice = choose(candidate, board, given, None, False, _silent)
-        return report(candidate, choice, board)["fits"]
-
-    low, high = possible[0] - 1, len(steps) - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if fits(middle):
-            high = middle
-        else:
-            low = middle
+    free = FILLED * (result["available"]["bram36"] - result["used"]["bram36"]) * RAMB36_BITS
+    most = min(_bits(network, steps[-1]) + free, capacity(board))
+    first, last = next(i for i, s in enumerate(steps) if _bits(network, s) <= most), len(steps) - 1
     own = weight_bits(network)
-    for number in dict.fromkeys(
-        min(high + extra * len(steps) // 20, len(steps) - 1) for extra in range(TRIES + 1)
-    ):
-        result = _quietly(with_weight_bits(network, steps[number]), board, interval)
+    for number in dict.fromkeys(first + (last - first) * n // TRIES for n in range(TRIES + 1)):
+        layers = steps[number]
+        result = _quietly(with_weight_bits(network, layers), board, interval)
         if result["fits"]:
-            layers = steps[number]
             words = ", ".join(f"{name} {own[name]} to {to}" for name, to in layers.items())
             text = f"fewer weight bits in {len(layers)} of {len(own)} layers: {words}"
             return _advice("weight_bits", text, result, layers=layers)
@@ -146,13 +133,14 @@ def _steps(network: Network) -> list[dict[str, int]]:
     return steps
 
 
-def _possible(network: Network, board: Board, bits: Mapping[str, int]) -> bool:
+def _bits(network: Network, bits: Mapping[str, int]) -> int:
+    """Return the least bits of memory of `network` with other weight bits in some layers."""
     saved = sum(
         op.weights.size * (op.weight_bits - bits[op.name])
         for op in network.operations
         if isinstance(op, Conv | Depthwise) and op.name in bits
     )
-    return least_bits(network) - saved <= capacity(board)
+    return least_bits(network) - saved
 
 
 def _quietly(network: Network, board: Board, interval: int | None) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def _unit(canvas: _Canvas, unit: _Unit, x: float, y: float, side: float) -> None
     used = unit.fill > 0.5
     part = max(unit.fill, 1 - unit.fill) * height
     middle = bottom - part / 2 if used else bottom - height + part / 2
-    size = min(0.4 * side, 0.8 * part)
+    size = min(0.4 * side, max(0.8 * part, 0.6 * height))
     if size >= 3.4:
         style = {"ha": "center", "color": "white" if used else INK, "va": "center_baseline"}
         canvas.text(x + side / 2, middle, str(unit.number), size, **style)
