@@ -12,9 +12,9 @@ from typing import Any
 from .. import Refusal
 from .board import Board
 from .count import SLOW, Say, capacity, counted, least_bits
+from .cuts import RAMB36_BITS
 from .fewer_bits import weight_bits, with_weight_bits
 from .ir import Conv, Depthwise, Network
-from .memory import RAMB36_BITS
 
 FEWEST = 2  # bits of a weight
 FILLED = 0.8  # of the block RAM that is left, with weights of more bits

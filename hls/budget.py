@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from . import manifest as form
+from .cuts import LUT_BITS, RAMB18_BITS, RAMB36_BITS, Primitive
 from .ir import Add, Conv, Depthwise, Input, MaxPool, Network, Requantize, SumPool
-from .memory import LUT_BITS, RAMB18_BITS, RAMB36_BITS, Estimate, Kind, Primitive
+from .memory import Estimate, Kind
 
 LUT_SHARE = 0.5  # of a board's LUTs that memories may take
 _BLOCK_BITS = {Primitive.RAMB18: RAMB18_BITS, Primitive.RAMB36: RAMB36_BITS}

@@ -15,9 +15,10 @@ from .board import Board
 from .design import Design
 from .fold import Fold
 from .ir import Concat, Depthwise, MaxPool, Network, Output
-from .memory import Estimate, Placed, place, total
+from .memory import Estimate, Placed, total
 from .passes import solve
 from .passes.folding import Option, options
+from .passes.placement import Placement, place
 from .passes.wiring import wire
 from .resources import logic
 
@@ -31,7 +32,7 @@ class Choice:
     Attributes
     ----------
     design : Design
-    placed : tuple of Placed
+    placement : Placement
         Its memories, in the order of `design.memories`.
     costs : mapping
         Layer to its logic and memories.
@@ -43,10 +44,15 @@ class Choice:
     """
 
     design: Design
-    placed: tuple[Placed, ...]
+    placement: Placement
     costs: Mapping[str, Estimate]
     bound: int = 0
     binding: Sequence[str] = ()
+
+    @property
+    def placed(self) -> tuple[Placed, ...]:
+        """Its memories, in the order of `design.memories`."""
+        return self.placement.placed
 
     @property
     def cost(self) -> Estimate:
@@ -66,6 +72,7 @@ class Choice:
                 return f"must fit {board.name}'s {have} {what}, it needs about {need}"
         pairs = (
             ("block RAM (RAMB36)", memories.bram36, board.bram36),
+            ("UltraRAM (URAM288)", memories.uram, board.uram),
             ("LUT RAM (LUTs)", memories.lutram, board.slicem_lut),
             ("LUTs for memory", memories.lut + memories.lutram, board.lut),
         )
@@ -98,6 +105,23 @@ def choose(
 
     """
     say("folding")
+    if board.uram:  # it must be loaded at boot: only where block RAM does not do
+        without = _choose(network, replace(board, uram=0), given, interval, must_fit=False)
+        if not without.excess(board) and "block RAM" not in without.binding:
+            return without
+        with_ultra = _choose(network, board, given, interval, must_fit)
+        faster = with_ultra.design.interval < without.design.interval
+        return with_ultra if faster or without.excess(board) else without
+    return _choose(network, board, given, interval, must_fit)
+
+
+def _choose(
+    network: Network,
+    board: Board,
+    given: Mapping[str, tuple[Fold, ...]],
+    interval: int | None,
+    must_fit: bool,
+) -> Choice:
     choices = {
         conv.name: options(network, conv, board, given.get(conv.name))
         for conv in network.convolutions
@@ -176,14 +200,14 @@ class _Search:
         network, board = self.network, self.board
         design = wire(network, {name: option.fold for name, option in chosen.items()})
         blocks = {name: option.block for name, option in chosen.items()}
-        placed = place(design.memories, board, blocks)
         costs = dict.fromkeys((instance.layer for instance in design.instances), Estimate())
-        places = iter(placed)
         for instance in design.instances:
-            memories = [next(places) for _ in instance.memories]
-            in_block = bool(memories) and memories[0].block  # a convolution's weights come first
-            costs[instance.layer] += logic(instance, in_block) + total(memories)
-        choice = Choice(design, placed, costs)
+            costs[instance.layer] += logic(instance, blocks.get(instance.layer, False))
+        placement = place(design.memories, board, blocks, sum(costs.values(), Estimate()))
+        places = iter(placement.placed)
+        for instance in design.instances:
+            costs[instance.layer] += total(next(places) for _ in instance.memories)
+        choice = Choice(design, placement, costs)
         convs = sum((option.cost for option in chosen.values()), Estimate())
         return choice, choice.cost + convs * -1
 

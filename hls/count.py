@@ -10,11 +10,10 @@ from .. import Refusal
 from . import budget
 from .board import Board
 from .choose import Choice, choose
+from .cuts import LUT_BITS, RAMB36_BITS, URAM_BITS
 from .fold import Fold
 from .ir import Conv, Depthwise, MaxPool, Network
-from .memory import LUT_BITS, RAMB36_BITS
 
-URAM288_BITS = 4096 * 72
 SLOW = 4  # cycles for each pixel of the input, of what would fit no board of this size anyway
 Say = Callable[[str], None]
 
@@ -105,7 +104,7 @@ def least_bits(network: Network) -> int:
 def capacity(board: Board) -> int:
     """Return all bits of memory that `board` has, those of LUTs for memory among them."""
     luts = int(board.lut * budget.LUT_SHARE)
-    return board.bram36 * RAMB36_BITS + board.uram * URAM288_BITS + luts * LUT_BITS
+    return board.bram36 * RAMB36_BITS + board.uram * URAM_BITS + luts * LUT_BITS
 
 
 def must_be_possible(network: Network, board: Board, otherwise: str) -> None:

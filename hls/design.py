@@ -51,7 +51,7 @@ class Instance:
         Module parameters; the emitter writes them by name.
     memories
         Requests for the storage inside, in the module's order of parameters: a placement turns
-        each into the Block parameter that `memory_parameters` names.
+        each into the Cut parameter that `memory_parameters` names.
     files
         Makes the memory contents by path, one hexadecimal word a line; only emission calls it.
     operation

@@ -7,15 +7,19 @@ only instantiates library modules and wires them: every line of logic is handwri
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import folder, manifest
+from . import boot, folder, load, manifest
+from .cuts import encode
 from .design import Design, Instance, Stream
 from .ir_text import dumps
+from .load import Outside
 from .memory import Placed, rom_files
 from .passes.units import output_bits
+from .verilog import listed as _listed
+from .verilog import literal as _literal
 
 TOP = "zynqfire_top"
 LIBRARY = Path(__file__).parent / "rtl"
@@ -23,6 +27,7 @@ BYTE = 8  # bits of an input lane at the top
 # Forms of the modules that instantiate primitives, by family: DSP48E1 or DSP48E2.
 PRIMITIVES = {"xc7": 1, "xcup": 2}
 WITH_PRIMITIVES = ("zf_conv",)  # modules with the parameter Primitives
+WITH_OUTSIDE = "zf_conv"  # whose weights may lie outside
 
 
 def library_sources() -> list[str]:
@@ -31,7 +36,9 @@ def library_sources() -> list[str]:
 
 
 def emit(
-    design: Design, placed: Mapping[str, tuple[Placed, ...]], facts: Mapping[str, Any]
+    design: Design,
+    placed: Mapping[str, tuple[Placed, ...]],
+    facts: Mapping[str, Any],
 ) -> dict:
     """Return the files of a build folder.
 
@@ -51,15 +58,28 @@ def emit(
     """
     files = {f"rtl/{name}": (LIBRARY / name).read_text() for name in library_sources()}
     parameters = {i.name: _parameters(i, placed.get(i.name, ())) for i in design.instances}
+    outside = _outside(design, placed)
+    apart = {each.instance: each for each in outside}
+    loads = {}
     for instance in design.instances:
         places = placed.get(instance.name, ())
+        own = apart.get(instance.name)
+        if own:
+            parameters[instance.name]["Outside"] = own.bits
+            if own.bits == own.width:
+                del parameters[instance.name]["WeightFile"]
         for path, text in instance.files().items():
             weights = path == instance.parameters.get("WeightFile")
-            width = places[0].memory.width if weights else 0
-            files |= rom_files(path, text, width, weights and places[0].block)
-    files[f"rtl/{TOP}.sv"] = top(design, parameters, facts["family"])
+            if weights and own:
+                _, words = load.split(text, own.width, own.bits)
+                loads[own.instance] = boot.entry(own, instance.layer, words)
+                files[own.file] = load.lines(load.writes(words, own.bits))
+            files |= rom_files(path, text, places[0]) if weights else {path: text}
+    files[f"rtl/{TOP}.sv"] = top(design, parameters, facts["family"], outside)
     files["network.json"] = dumps(design.network)
-    files[manifest.NAME] = json.dumps(_manifest(design, parameters, facts), indent=1) + "\n"
+    described = _manifest(design, parameters, facts, outside)
+    described["loads"] = [loads[each.instance] for each in outside]
+    files[manifest.NAME] = json.dumps(described, indent=1) + "\n"
     return files
 
 
@@ -79,8 +99,16 @@ def write(files: Mapping[str, str | bytes], out: Path) -> None:
             target.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]], family: str) -> str:
-    """Return the SystemVerilog of the top module for a family of boards."""
+def top(
+    design: Design,
+    parameters: Mapping[str, Mapping[str, int | str]],
+    family: str,
+    outside: Sequence[Outside] = (),
+) -> str:
+    """Return the SystemVerilog of the top module for a family of boards.
+
+    With weights `outside`, it also has an AXI4-Lite port, over which they are loaded.
+    """
     in_bits = design.instances[0].sinks[0].lanes * BYTE
     out_bits = output_bits(design.network.output)
     lines = [
@@ -90,6 +118,7 @@ def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]], famil
         "//",
         "// s_axis: pixels row by row, channel 0 lowest, a byte a code. m_axis: one code a beat,",
         "// sign-extended, tlast on a frame's last. After reset the next beat is a frame's first.",
+        *(boot.REMARK if outside else ()),
         "",
         f"module {TOP} #(",
         "`ifdef SYNTHESIS",
@@ -107,7 +136,8 @@ def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]], famil
         f"    output logic [{out_bits - 1}:0] m_axis_tdata,",
         "    output logic m_axis_tvalid,",
         "    input  logic m_axis_tready,",
-        "    output logic m_axis_tlast",
+        f"    output logic m_axis_tlast{',' if outside else ''}",
+        *(_listed(list(boot.PORTS), indent=4) if outside else ()),
         ");",
         "",
         "  logic rst_q;",
@@ -117,12 +147,22 @@ def top(design: Design, parameters: Mapping[str, Mapping[str, int | str]], famil
     for stream in design.streams:
         lines.append(f"  logic [{stream.width - 1}:0] {stream.name}_tdata;")
         lines.append(f"  logic {stream.name}_tvalid, {stream.name}_tready;")
+    lines += boot.wiring(outside) if outside else []
+    number = {each.instance: m for m, each in enumerate(outside)}
+    entry = "gate" if outside else "s_axis"
     for instance in design.instances:
-        lines += ["", *_instance(instance, parameters[instance.name])]
+        memory = number.get(instance.name)
+        lines += ["", *_instance(instance, parameters[instance.name], entry, memory)]
     return "\n".join([*lines, "", "endmodule", ""])
 
 
-def _instance(instance: Instance, parameters: Mapping[str, int | str]) -> list[str]:
+def _instance(
+    instance: Instance,
+    parameters: Mapping[str, int | str],
+    entry: str,
+    memory: int | None,
+) -> list[str]:
+    """Return an instance; `entry` brings the frames, `memory` is the number of its UltraRAM."""
     assigned = [f".{name}({_literal(value)})" for name, value in parameters.items()]
     if instance.module in WITH_PRIMITIVES:
         assigned.append(".Primitives(Primitives)")
@@ -131,7 +171,8 @@ def _instance(instance: Instance, parameters: Mapping[str, int | str]) -> list[s
     if instance.sources:
         ports += [f".s_{signal}({_join(instance.sources, signal[:-2])})" for signal in _SLAVE]
     else:
-        ports += [f".s_{signal}(s_axis_{signal[:-2]})" for signal in (*_SLAVE, "tlast_i")]
+        shakes = [f".s_{signal}({entry}_{signal[:-2]})" for signal in _SLAVE[1:]]
+        ports += [".s_tdata_i(s_axis_tdata)", *shakes, ".s_tlast_i(s_axis_tlast)"]
     if not instance.sinks:
         ports += [f".m_{signal}(m_axis_{signal[:-2]})" for signal in (*_MASTER, "tlast_o")]
     elif len(instance.sinks) == 1:
@@ -142,6 +183,10 @@ def _instance(instance: Instance, parameters: Mapping[str, int | str]) -> list[s
         ports += [f".m_{signal}({_join(instance.sinks, signal[:-2])})" for signal in _MASTER[1:]]
         first = instance.sinks[0].name
         after = [f"  assign {sink.name}_tdata = {first}_tdata;" for sink in instance.sinks[1:]]
+    if instance.module == WITH_OUTSIDE:
+        wires = ("", "", "1'b0") if memory is None else [f"rom_{memory}_{x}" for x in _ROM]
+        signals = ("addr_o", "step_o", "word_i")
+        ports += [f".rom_{s}({wire})" for s, wire in zip(signals, wires, strict=True)]
     return [
         f"  // {instance.layer}",
         f"  {instance.module} #(",
@@ -153,12 +198,9 @@ def _instance(instance: Instance, parameters: Mapping[str, int | str]) -> list[s
     ]
 
 
+_ROM = ("addr", "step", "word")
 _SLAVE = ("tdata_i", "tvalid_i", "tready_o")
 _MASTER = ("tdata_o", "tvalid_o", "tready_i")
-
-
-def _listed(items: list[str]) -> list[str]:
-    return [f"      {item}{',' if i + 1 < len(items) else ''}" for i, item in enumerate(items)]
 
 
 def _join(streams: tuple[Stream, ...], signal: str) -> str:
@@ -166,24 +208,28 @@ def _join(streams: tuple[Stream, ...], signal: str) -> str:
     return names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
 
 
-def _literal(value: int | str) -> str:
-    """Return a SystemVerilog constant; beyond 32 bits it needs its size."""
-    if isinstance(value, str):
-        return f'"{value}"'
-    if -(2**31) <= value < 2**31:
-        return str(value)
-    size = value.bit_length() + 1
-    return f"-{size}'sd{-value}" if value < 0 else f"{size}'sh{value:x}"
+def _outside(design: Design, placed: Mapping[str, tuple[Placed, ...]]) -> list[Outside]:
+    """Return what lies in UltraRAM, in the order of loading."""
+    return [
+        Outside(i.name, own.outside, own.memory.width, own.memory.depth, f"mem/{i.name}.load.mem")
+        for i in design.instances
+        for own in placed.get(i.name, ())[:1]
+        if own.outside
+    ]
 
 
 def _parameters(instance: Instance, placed: tuple[Placed, ...]) -> dict[str, int | str]:
-    blocks = zip(instance.memory_parameters, placed, strict=False)
-    return dict(instance.parameters) | {name: int(place.block) for name, place in blocks}
+    cuts = zip(instance.memory_parameters, placed, strict=False)
+    return dict(instance.parameters) | {name: encode(place.cut) for name, place in cuts}
 
 
 def _manifest(
-    design: Design, parameters: Mapping[str, Mapping[str, int | str]], facts: Mapping[str, Any]
+    design: Design,
+    parameters: Mapping[str, Mapping[str, int | str]],
+    facts: Mapping[str, Any],
+    outside: Sequence[Outside],
 ) -> dict[str, Any]:
+    layers = {instance.name: instance.layer for instance in design.instances}
     first, last = design.network.input.output, design.network.output
     entry = design.instances[0].sinks[0]
     return {
@@ -225,6 +271,15 @@ def _manifest(
                 "parameters": parameters[instance.name],
             }
             for instance in design.instances
+        ]
+        + [
+            {
+                "layer": layers.get(served, boot.LAYER),
+                "module": module,
+                "instance": name,
+                "parameters": values,
+            }
+            for module, name, served, values in (boot.services(outside) if outside else ())
         ],
         **facts,
     }

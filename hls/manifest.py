@@ -10,7 +10,8 @@ from typing import Any
 import jsonschema
 
 from .. import Refusal
-from .memory import Kind, Primitive
+from .cuts import Primitive
+from .memory import Kind
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -54,6 +55,15 @@ _FORM: dict[str, Any] = {
         module=_TEXT,
         instance=_TEXT,
         parameters={"type": "object", "additionalProperties": {"type": ["integer", "string"]}},
+    ),
+    "loads": _list(
+        memory=_TEXT,
+        layer=_TEXT,
+        width=_COUNT,
+        depth=_COUNT,
+        file=_WHERE,
+        words32=_COUNT,
+        signature=_AMOUNT,
     ),
     "board": _TEXT,
     "part": _TEXT,

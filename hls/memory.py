@@ -1,29 +1,33 @@
-"""On-chip memory: which primitives a memory takes, and which kind of primitive is best for it.
+"""On-chip memories: what a layer asks for, the ways to place that, and what each takes.
 
-Block RAM is cut by hand, here and in `rtl/zf_rom.sv` and `rtl/zf_ram_block.sv` in the same way: a
-memory becomes rows of `row_depth` words, a row becomes columns as wide as a RAMB36 of that depth,
-and the rest of the width takes a RAMB18 where that is wide enough, else one more RAMB36. Each
-piece is written so that a tool can only infer that primitive; what is counted here is what is
-there.
+Which way is taken is decided for all memories together, by `hls.passes.placement`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from operator import add
 
 from .board import Board
+from .cuts import (
+    LUT_BITS,
+    URAM_DEPTH,
+    URAM_WIDTH,
+    Cut,
+    Piece,
+    Primitive,
+    Row,
+    fronts,
+    halves,
+    pieces,
+    row_luts,
+)
 
-RAMB18_BITS = 18 * 1024
-RAMB36_BITS = 36 * 1024
-LUT_BITS = 64
-
-# A memory goes to LUTs where that takes no more of them than this for each RAMB18 it saves: a
-# quarter of what a full RAMB18 would take.
-LUTS_PER_RAMB18 = 64
-LUT_SHARE = 0.5  # of the board's LUTs that memories may take
+WRAP = 4096  # words up to which a FIFO in block RAM takes a power of two (zf_fifo)
+ROW_LUTS = 6  # that tell a row from the one before by its address
 
 
 class Kind(StrEnum):
@@ -38,16 +42,6 @@ class Kind(StrEnum):
     def rom(self) -> bool:
         """Whether the contents never change."""
         return self in (Kind.WEIGHTS, Kind.BIAS)
-
-
-class Primitive(StrEnum):
-    """What memory is made of; LUTROM and LUTRAM are single LUTs."""
-
-    RAMB18 = "RAMB18"
-    RAMB36 = "RAMB36"
-    URAM288 = "URAM288"
-    LUTROM = "LUTROM"
-    LUTRAM = "LUTRAM"
 
 
 @dataclass(frozen=True)
@@ -69,12 +63,19 @@ class Estimate:
 
     def __add__(self, other: Estimate) -> Estimate:
         """Return the sum, field by field."""
-        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return Estimate(*(a + b for a, b in pairs))
+        return Estimate(*map(add, self.values, other.values))
 
     def __mul__(self, copies: int) -> Estimate:
         """Return the resources of `copies` copies."""
-        return Estimate(*(getattr(self, f.name) * copies for f in fields(self)))
+        return self if copies == 1 else Estimate(*(copies * value for value in self.values))
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The fields, in order."""
+        return (
+            *(self.lut, self.lutram, self.srl, self.ff, self.carry),
+            *(self.bram36, self.uram, self.dsp),
+        )
 
 
 @dataclass(frozen=True)
@@ -104,58 +105,14 @@ class Memory:
     split: bool = False
 
     def words(self, block: bool) -> int:
-        """Return the words of the array itself; a FIFO's output registers hold some of them."""
-        if self.kind is Kind.FIFO:
-            return max(2, self.depth - (2 if block else 1))
-        return self.depth
+        """Return the words of the array itself.
 
-
-@dataclass(frozen=True)
-class Piece:
-    """One block RAM of a memory: `words` words from word `start`, `width` bits from bit `low`."""
-
-    primitive: Primitive
-    start: int
-    words: int
-    low: int
-    width: int
-
-
-def row_depth(depth: int) -> int:
-    """Return the words that one row of block RAMs holds; beyond 4096 a RAMB36 loses its parity."""
-    if depth <= 4096:
-        return depth
-    for most, words in ((32768, 4096), (65536, 8192), (131072, 16384)):
-        if depth <= most:
-            return words
-    return 32768
-
-
-def native_width(depth: int) -> int:
-    """Return the width of a RAMB36 that is `depth` words deep, 1 to 32768."""
-    address = max(9, (depth - 1).bit_length())
-    return (32768 if address > 12 else 36864) >> address
-
-
-def cut(width: int, depth: int) -> tuple[Piece, ...]:
-    """Return the block RAMs of a memory, row by row, low bits first."""
-    row = row_depth(depth)
-    native = native_width(row)
-    pieces = []
-    for start in range(0, depth, row):
-        for low in range(0, width, native):
-            bits = min(native, width - low)
-            primitive = Primitive.RAMB18 if bits <= native // 2 else Primitive.RAMB36
-            pieces.append(Piece(primitive, start, min(row, depth - start), low, bits))
-    return tuple(pieces)
-
-
-def halves(width: int, depth: int) -> int:
-    """Return the block RAMs of a memory in RAMB18: what `cut` has, counted."""
-    row = row_depth(depth)
-    native = native_width(row)
-    whole, rest = divmod(width, native)
-    return -(-depth // row) * (2 * whole + (rest > 0) + (rest > native // 2))
+        A FIFO's output registers hold some; in block RAM its addresses wrap at a power of two.
+        """
+        if self.kind is not Kind.FIFO:
+            return self.depth
+        words = max(2, self.depth - (2 if block else 1))
+        return 1 << (words - 1).bit_length() if block and words <= WRAP else words
 
 
 def different(width: int, depth: int) -> int:
@@ -194,106 +151,140 @@ def ram_luts(width: int, depth: int, family: str) -> Estimate:
 
 @dataclass(frozen=True)
 class Placed:
-    """A memory and where it went."""
+    """A memory and where it went.
+
+    Attributes
+    ----------
+    cut : Cut
+        How it is cut into block RAM and LUTs; none: its module's form in LUTs.
+    outside : int
+        The low bits of its words that are in UltraRAM, outside the layer's own memory.
+
+    """
 
     memory: Memory
-    block: bool
+    cut: Cut
     family: str
+    outside: int = 0
+
+    @property
+    def block(self) -> bool:
+        """Whether it is, at least in part, in block RAM or UltraRAM."""
+        return bool(self.cut or self.outside)
+
+    @property
+    def ultra(self) -> int:
+        """Columns of UltraRAM."""
+        return -(-self.outside // URAM_WIDTH)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What its own memory is cut into."""
+        return pieces(self.cut, self.memory.width - self.outside)
 
     @property
     def estimate(self) -> Estimate:
         """The resources of all copies."""
         memory = self.memory
         words = memory.words(self.block)
-        if self.block:
-            return Estimate(bram36=halves(memory.width, words) / 2 * memory.copies)
-        if memory.kind.rom:
-            return Estimate(lut=rom_luts(memory.width, words, memory.split)) * memory.copies
-        return ram_luts(memory.width, words, self.family) * memory.copies
+        if not self.block:
+            return self._table(memory.width, words, memory.split) * memory.copies
+        width = memory.width - self.outside
+        ultra = self.ultra * -(-words // URAM_DEPTH)
+        lut = width * row_luts(len(self.cut)) + ROW_LUTS * max(0, len(self.cut) - 1)
+        lutram = ff = blocks = 0
+        for row in self.cut:
+            blocks += halves(row.block, row.deep) if row.deep else 0
+            if left := width - row.block:
+                table = self._table(left, row.words)
+                lut, lutram, ff = lut + table.lut, lutram + table.lutram, ff + left
+        return Estimate(lut, lutram, ff=ff, bram36=blocks / 2, uram=ultra) * memory.copies
+
+    def _table(self, width: int, words: int, split: bool = False) -> Estimate:
+        if self.memory.kind.rom:
+            return Estimate(lut=rom_luts(width, words, split))
+        return ram_luts(width, words, self.family)
 
     def rows(self) -> list[dict[str, int | str]]:
         """Return the rows of `budget` for this memory, one for each primitive and shape."""
         memory = self.memory
-        words = memory.words(self.block)
-        base = {"layer": memory.layer, "kind": str(memory.kind)}
+        rom, words = memory.kind.rom, memory.words(self.block)
+        in_luts = Primitive.LUTROM if rom else Primitive.LUTRAM
+        shapes: dict[tuple[Primitive, int], list[float]] = {}  # bits of a word, count, stored bits
+
+        def add(primitive: Primitive, deep: int, width: int, count: float) -> None:
+            shape = shapes.setdefault((primitive, deep), [0, 0, 0])
+            shape[0], shape[1] = shape[0] + width, shape[1] + count
+            shape[2] += width * deep
+
         if not self.block:
-            primitive = Primitive.LUTROM if memory.kind.rom else Primitive.LUTRAM
-            estimate = self.estimate
-            return [
-                base
-                | {
-                    "bits": memory.bits * memory.copies,
-                    "width": memory.width,
-                    "depth": memory.depth,
-                    "primitive": str(primitive),
-                    "count": estimate.lut if memory.kind.rom else estimate.lutram,
-                }
-            ]
-        groups: dict[tuple[Primitive, int], list[Piece]] = {}
-        for piece in cut(memory.width, words):
-            groups.setdefault((piece.primitive, piece.words), []).append(piece)
-        padded = memory.width * words
+            cost = self._table(memory.width, words, memory.split)
+            add(in_luts, memory.depth, memory.width, cost.lut if rom else cost.lutram)
+        for start in range(0, words if self.ultra else 0, URAM_DEPTH):
+            add(Primitive.URAM288, min(URAM_DEPTH, words - start), self.outside, self.ultra)
+        for piece in self.pieces if self.block else ():
+            if piece.primitive is None:
+                cost = self._table(piece.width, piece.words)
+                add(in_luts, piece.words, piece.width, cost.lut if rom else cost.lutram)
+            else:
+                add(piece.primitive, piece.words, piece.width, 1)
+        padded = sum(stored for _, _, stored in shapes.values())
         rows, left = [], memory.bits
-        for (primitive, depth), pieces in groups.items():
-            stored = sum(piece.width for piece in pieces) * depth
-            share = left if len(rows) == len(groups) - 1 else memory.bits * stored // padded
+        for (primitive, deep), (_, count, stored) in shapes.items():
+            share = left if len(rows) == len(shapes) - 1 else memory.bits * stored // padded
             left -= share
-            starts = len({piece.start for piece in pieces})
             rows.append(
-                base
-                | {
+                {
+                    "layer": memory.layer,
+                    "kind": str(memory.kind),
                     "bits": share * memory.copies,
-                    "width": sum(piece.width for piece in pieces) // starts,
-                    "depth": depth,
+                    "width": stored // deep,
+                    "depth": deep,
                     "primitive": str(primitive),
-                    "count": len(pieces) * memory.copies,
+                    "count": count * memory.copies,
                 }
             )
         return rows
 
 
-def place(
-    memories: Sequence[Memory], board: Board, weights: Mapping[str, bool] | None = None
-) -> tuple[Placed, ...]:
-    """Decide between block RAM and LUTs for each memory, in the order given.
+def placements(memory: Memory, board: Board) -> tuple[Placed, ...]:
+    """Return the ways to place a memory, none worse than another in LUTs, block RAM and UltraRAM.
 
-    `weights` says for layers whether theirs are in block RAM: the folding counts on it.
-
-    A memory goes to LUTs where they are cheap for the block RAM saved; where the board's block RAM
-    does not suffice, the next cheapest follow as long as memories leave half of the LUTs, and
-    where LUTs do not suffice, the dearest go to block RAM. What still does not fit is the caller's
-    to refuse.
+    UltraRAM is for weights; the words' low bits go there, what is left is cut as any memory.
     """
-    luts = [Placed(memory, False, board.family) for memory in memories]
-    blocks = [Placed(memory, True, board.family) for memory in memories]
-    price = [
-        math.inf if memory.lut_only else _luts(lut.estimate) / (2 * block.estimate.bram36)
-        for memory, lut, block in zip(memories, luts, blocks, strict=True)
-    ]
-    fixed = [
-        (weights or {}).get(memory.layer) if memory.kind is Kind.WEIGHTS else None
-        for memory in memories
-    ]
-    in_block = [
-        (not memory.lut_only and cost > LUTS_PER_RAMB18) if wish is None else wish
-        for memory, cost, wish in zip(memories, price, fixed, strict=True)
-    ]
-    order = sorted(
-        (i for i, m in enumerate(memories) if not m.lut_only and fixed[i] is None),
-        key=price.__getitem__,
-    )
-    total = sum(
-        (blocks[i].estimate if b else luts[i].estimate for i, b in enumerate(in_block)), Estimate()
-    )
-    for i in order:  # cheapest first, out of block RAM
-        wider = total + blocks[i].estimate * -1 + luts[i].estimate
-        if total.bram36 > board.bram36 and in_block[i] and _in_luts(wider, board):
-            in_block[i], total = False, wider
-    for i in reversed(order):  # dearest first, out of LUTs
-        other = total + luts[i].estimate * -1 + blocks[i].estimate
-        if not _in_luts(total, board) and not in_block[i] and other.bram36 <= board.bram36:
-            in_block[i], total = True, other
-    return tuple(blocks[i] if b else luts[i] for i, b in enumerate(in_block))
+    found = [Placed(memory, (), board.family)]
+    if memory.lut_only:
+        return tuple(found)
+    words = memory.words(True)
+    found += [Placed(memory, cut, board.family) for cut in _cuts(memory, memory.width, board)]
+    if memory.kind is Kind.WEIGHTS and board.uram:
+        columns, rest = divmod(memory.width, URAM_WIDTH)
+        if rest:
+            found.append(Placed(memory, (), board.family, memory.width))
+        if columns and rest:
+            found += [
+                Placed(memory, cut, board.family, columns * URAM_WIDTH)
+                for cut in (*_cuts(memory, rest, board), (Row(words, 0, 0),))
+            ]
+        elif columns:
+            found.append(Placed(memory, (), board.family, memory.width))
+    return tuple(found)
+
+
+def _cuts(memory: Memory, width: int, board: Board) -> list[Cut]:
+    words = memory.words(True)
+    return [cut for cut, _, _ in _fronts(width, words, memory.kind.rom, board.family)]
+
+
+@cache
+def _fronts(width: int, words: int, rom: bool, family: str):
+    def luts(bits: int, depth: int) -> int:
+        if rom:
+            return rom_luts(bits, depth)
+        cost = ram_luts(bits, depth, family)
+        return cost.lut + cost.lutram
+
+    return fronts(width, words, luts)
 
 
 def total(placed: Iterable[Placed]) -> Estimate:
@@ -301,39 +292,20 @@ def total(placed: Iterable[Placed]) -> Estimate:
     return sum((each.estimate for each in placed), Estimate())
 
 
-def rom_files(path: str, text: str, width: int, block: bool) -> dict[str, str]:
-    """Return the files that a zf_rom reads: `text`, one hexadecimal word a line, cut to its pieces.
+def rom_files(path: str, text: str, placed: Placed) -> dict[str, str]:
+    """Return the files of a ROM: `text`, one hexadecimal word a line, cut to its pieces.
 
-    Parameters
-    ----------
-    path : str
-        The module's InitFile.
-    text : str
-        All words, in order.
-    width : int
-        Bits of a word.
-    block : bool
-        Whether the ROM is in block RAM.
-
+    The bits outside the layer's own memory are left out.
     """
-    if not block:
+    parts = placed.pieces
+    if not placed.block or (len(parts) == 1 and not placed.outside):
         return {path: text}
-    words = [int(line, 16) for line in text.split()]
-    pieces = cut(width, len(words))
-    if len(pieces) == 1:
-        return {path: text}
+    words = [int(line, 16) >> placed.outside for line in text.split()]
     files = {}
-    for number, piece in enumerate(pieces):
+    for number, piece in enumerate(parts):
         mask, digits = (1 << piece.width) - 1, -(-piece.width // 4)
         part = words[piece.start : piece.start + piece.words]
         lines = (f"{word >> piece.low & mask:0{digits}x}" for word in part)
-        files[f"{path}.{number:03d}"] = "\n".join(lines) + "\n"
+        name = f"{path}.{number:03d}" if len(parts) > 1 else path
+        files[name] = "\n".join(lines) + "\n"
     return files
-
-
-def _luts(estimate: Estimate) -> int:
-    return estimate.lut + estimate.lutram
-
-
-def _in_luts(estimate: Estimate, board: Board) -> bool:
-    return _luts(estimate) <= LUT_SHARE * board.lut and estimate.lutram <= board.slicem_lut

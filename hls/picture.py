@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import Refusal
-from .memory import LUT_BITS, RAMB18_BITS, RAMB36_BITS, Kind, Primitive
+from .cuts import LUT_BITS, RAMB18_BITS, RAMB36_BITS, URAM_BITS, Primitive
+from .memory import Kind
 
 SUFFIXES = (".svg", ".png")
 COLOURS = {  # strong and pale, apart for the colour-blind too
@@ -34,7 +35,7 @@ SIZES = {  # of a RAMB36 or an UltraRAM
 BITS = {
     Primitive.RAMB36: RAMB36_BITS,
     Primitive.RAMB18: RAMB18_BITS,
-    Primitive.URAM288: 4096 * 72,
+    Primitive.URAM288: URAM_BITS,
     Primitive.LUTROM: LUT_BITS,
     Primitive.LUTRAM: LUT_BITS,
 }

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
+from .cuts import LUT_BITS
 from .design import Instance
 from .ir import Conv
-from .memory import LUT_BITS
 from .passes.geometry import Window
 
 UNBOUNDED = 1 << 30  # depth of a FIFO that never holds anything up
@@ -35,6 +35,11 @@ Times = np.ndarray  # (beats of a frame,), cycles
 # From when each input is offered and each output taken: when at the earliest each input is taken
 # and each output offered.
 Rule = Callable[[Sequence[Times], Sequence[Times]], tuple[Sequence[Times], Sequence[Times]]]
+
+
+@lru_cache(maxsize=256)
+def _steps(count: int, cycles: int) -> np.ndarray:
+    return np.arange(count, dtype=np.int64) * cycles
 
 
 @dataclass(frozen=True)
@@ -71,43 +76,54 @@ class Rules:
         raise AssertionError(f"{instance.name}: {instance.module} has no rule")
 
     # -------------------------------------------------------------------------------------- beats
-    def _before(self, times: Times, count: int) -> Times:
-        """Return for each beat when the one `count` earlier passes."""
+    def _before(self, times: Times, count: int, later: int = 0) -> Times:
+        """Return for each beat when the one `count` earlier passes, and so many cycles `later`."""
         frames, rest = divmod(count, len(times))
-        return np.concatenate(
-            [
-                times[len(times) - rest :] - (frames + 1) * self.interval,
-                times[: len(times) - rest] - frames * self.interval,
-            ]
-        )
+        result = np.empty_like(times)
+        first = times[len(times) - rest :]
+        np.subtract(first, (frames + 1) * self.interval - later, out=result[:rest])
+        np.subtract(times[: len(times) - rest], frames * self.interval - later, out=result[rest:])
+        return result
 
     def _pick(self, index: np.ndarray, length: int) -> Callable[[Times], Times]:
         """Return what takes beats `index`, negative ones of frames before, of `length` a frame."""
         frame, beat = np.divmod(index, length)
         shift = frame * self.interval
-        return lambda times: times[beat] + shift
+
+        def picked(times: Times) -> Times:
+            result = times[beat]
+            result += shift
+            return result
+
+        return picked
 
     def _paced(self, times: Times, cycles: int = 1) -> Times:
         """Return `times`, but each at least so many cycles after the one before."""
-        index = np.arange(len(times), dtype=np.int64) * cycles
-        latest = np.maximum.accumulate(times - index)
+        index = _steps(len(times), cycles)
+        latest = times - index  # in place from here on: frames of large maps have a million beats
+        np.maximum.accumulate(latest, out=latest)
         wrapped = latest[-1] + len(times) * cycles - self.interval
-        return np.maximum(latest, wrapped) + index
+        latest[: np.searchsorted(latest, wrapped)] = wrapped
+        latest += index
+        return latest
 
     def _spaced(self, times: Times, cycles: int, lag: int, wait: int) -> Times:
         """Return `times`, paced, but each at least `wait` after the one `lag` before."""
-        while ((later := self._before(times, lag) + wait) > times).any():
+        while ((later := self._before(times, lag, wait)) > times).any():
             times = self._paced(np.maximum(times, later), cycles)
         return times
 
     def _register(self, entered: Times, leaving: Times) -> Times:
         """Return when a last register offers what could be in it from `entered` on."""
-        return self._paced(np.maximum(entered, self._before(leaving, 1) + 1))
+        free = self._before(leaving, 1, 1)
+        return self._paced(np.maximum(entered, free, out=free))
 
     # ------------------------------------------------------------------------------------ streams
     def _stage(self, entering: Sequence[Times], leaving: Sequence[Times]):
         """Keep the rule of a zf_stream_reg, two words, that all inputs enter together."""
-        together = np.max([*entering, self._before(leaving[0], 2) + 1], axis=0)
+        together = self._before(leaving[0], 2, 1)
+        for times in entering:
+            np.maximum(together, times, out=together)
         together = self._paced(together)
         return [together] * len(entering), [self._register(together + 1, leaving[0])]
 
@@ -127,7 +143,7 @@ class Rules:
             read = offers - 1
             if stages == 2:
                 read = self._paced(np.maximum(entering[0] + 1, self._before(read, 1)))
-            return [self._before(read, max(2, depth - stages)) + 1], [offers]
+            return [self._before(read, max(2, depth - stages), 1)], [offers]
 
         return rule
 
@@ -137,14 +153,14 @@ class Rules:
             whole = slice(parts - 1, None, parts)
             steps[whole] = np.maximum(steps[whole], self._before(leaving[0], 1))
             steps = self._paced(steps)
-            return [self._before(steps, 2) + 1], [steps[whole] + 1]
+            return [self._before(steps, 2, 1)], [steps[whole] + 1]
 
         return rule
 
     def _narrow(self, parts: int) -> Rule:
         def rule(entering, leaving):
             steps = np.repeat(entering[0] + 1, parts)
-            steps = self._paced(np.maximum(steps, self._before(leaving[0], 2) + 1))
+            steps = self._paced(np.maximum(steps, self._before(leaving[0], 2, 1)))
             return [self._before(steps, 1)[::parts]], [self._register(steps + 1, leaving[0])]
 
         return rule
@@ -167,14 +183,14 @@ class Rules:
 
         def rule(entering, leaving):
             taken = entering[0].copy()
-            taken[-beats:] = np.maximum(taken[-beats:], self._before(leaving[0], 2) + 1)
+            taken[-beats:] = np.maximum(taken[-beats:], self._before(leaving[0], 2, 1))
             return [taken], [self._register(taken[-beats:] + 1, leaving[0])]
 
         return rule
 
     def _rescale(self, instance: Instance) -> Rule:
         def rule(entering, leaving):
-            taken = np.maximum(entering[0], self._before(leaving[0], RESCALES) + 1)
+            taken = np.maximum(entering[0], self._before(leaving[0], RESCALES, 1))
             return [taken], [self._register(taken + instance.latency, leaving[0])]
 
         return rule
@@ -235,8 +251,9 @@ class Rules:
             return lone and latency * steps > self.interval * depth
 
         def rule(entering, leaving):
-            begun = np.maximum(ready(entering[0]) + 1, room(leaving[0]))
-            begun = self._paced(begun, cycles)
+            begun = ready(entering[0])
+            begun += 1
+            begun = self._paced(np.maximum(begun, room(leaving[0]), out=begun), cycles)
             depth = self.depths[instance.name, DEPTHS[instance.module]]
             if lone and not hopeless(depth):
                 begun = self._spaced(begun, cycles, depth, latency)

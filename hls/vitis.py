@@ -109,6 +109,11 @@ def convert(
             raise Refusal(
                 f"layer {op.name}: hls4ml cannot pad a pool in a stream, not by {op.pads}"
             )
+        if isinstance(op, MaxPool) and op.kernel != op.stride:
+            raise Refusal(
+                f"layer {op.name}: a pool of hls4ml in a stream must have the stride of its "
+                f"kernel, {op.kernel}, not {op.stride}"
+            )
     with _quiet():
         from hls4ml.converters import convert_from_onnx_model
 

@@ -4,12 +4,13 @@ A network is conv1, modules, and a classifier. The modules are fire modules name
 listed (``[[fire]]``) or from SqueezeNet's metaparameters (``[metaparameters]``, Iandola et al.
 2016, section 5.1), or residual blocks named residual2, residual3, … (``[[residual]]``). The
 classifier is conv10, averaged over the whole map, or after the average the fully connected fc.
+Between them may stand max pools (``[max_pool]``). ``base = "NAME"`` starts from another network, a
+shipped one or a ``.toml`` beside this one, whose fields the file then replaces.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import Refusal
-from .tables import override, typed
+from .legal import check
+from .tables import merged, override, typed
 
 NETWORKS = Path(__file__).parent / "networks"
+META = "metaparameters"
 CHANNELS = 3  # of a picture: red, green, blue
 
 
@@ -95,6 +98,18 @@ class Residual:
 
 
 @dataclass(frozen=True)
+class MaxPool:
+    """Max-pooling of the results of conv1 or of modules, `after`, by their names.
+
+    No padding; a last window may hang over the edge (ceil mode), as SqueezeNet's do.
+    """
+
+    after: tuple[str, ...] = ()
+    kernel: int = 3
+    stride: int = 2
+
+
+@dataclass(frozen=True)
 class LayerBits:
     """Widths of one layer where they differ from the network's."""
 
@@ -139,10 +154,14 @@ class NetworkConfig:
         Logits that leave the network.
     residual : tuple of Residual
         The modules in place of `fire`.
+    max_pool : MaxPool
+        What is pooled on the way.
     fc : bool
         Whether the classifier is fully connected after the average, else it is conv10 before it.
     head : int
         Output channels of the classifier, at least `classes`; the rest is padding and is cut off.
+    head_pad : int
+        Zeros around the map that conv10 sees, 1 in SqueezeNet v1.0.
     per_channel : bool
         Whether every output channel's weights have a scale of their own.
     layers : dict
@@ -157,8 +176,10 @@ class NetworkConfig:
     conv1: Stem
     fire: tuple[Fire, ...] = ()
     residual: tuple[Residual, ...] = ()
+    max_pool: MaxPool = MaxPool()
     fc: bool = False
     head: int = 0
+    head_pad: int = 0
     weight_bits: int = 4
     activation_bits: int = 4
     per_channel: bool = False
@@ -169,12 +190,18 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
         object.__setattr__(self, "head", self.head or self.classes)
-        _check(self)
+        check(self)
 
     @property
     def classifier(self) -> str:
         """Name of the last layer."""
         return "fc" if self.fc else "conv10"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Names of the modules between conv1 and the classifier."""
+        kind, count = ("fire", len(self.fire)) if self.fire else ("residual", len(self.residual))
+        return tuple(f"{kind}{number}" for number in range(2, count + 2))
 
     @property
     def pooled(self) -> tuple[int, int]:
@@ -196,10 +223,8 @@ class NetworkConfig:
             result.append(Convolution(name, kernel, stride, pad, channels, outputs, size, out))
             return out
 
-        size, channels = (
-            add("conv1", stem.kernel, stem.stride, stem.pad, stem.channels),
-            stem.channels,
-        )
+        size = add("conv1", stem.kernel, stem.stride, stem.pad, stem.channels)
+        size, channels = self.after_pool("conv1", size), stem.channels
         for number, fire in enumerate(self.fire, 2):
             strided = fire.stride > 1
             size = add(
@@ -212,17 +237,31 @@ class NetworkConfig:
             channels = fire.squeeze
             add(f"fire{number}/expand1", 1, 1, 0, fire.expand1)
             add(f"fire{number}/expand3", 3, 1, 1, fire.expand3)
-            channels = fire.outputs
+            size, channels = self.after_pool(f"fire{number}", size), fire.outputs
         for number, block in enumerate(self.residual, 2):
             halved = add(f"residual{number}/conv1", 3, block.stride, 1, block.channels)
             if block.stride > 1 or channels != block.channels:
                 add(f"residual{number}/shortcut", 1, block.stride, 0, block.channels)
             size, channels = halved, block.channels
             add(f"residual{number}/conv2", 3, 1, 1, block.channels)
+            size = self.after_pool(f"residual{number}", size)
         if self.fc:
             size = (1, 1)
-        add(self.classifier, 1, 1, 0, self.head)
+        add(self.classifier, 1, 1, self.head_pad, self.head)
         return tuple(result)
+
+    def after_pool(self, name: str, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the size of the map behind `name`'s max pool, or `size` where it has none."""
+        if name not in self.max_pool.after:
+            return size
+        kernel, stride = self.max_pool.kernel, self.max_pool.stride
+        least = kernel - stride + 1
+        if min(size) < least:
+            raise Refusal(
+                f"network {self.name}: the max pool after {name} needs a map of at least {least} "
+                f"by {least}, not {size[0]} by {size[1]}"
+            )
+        return tuple(-(-(n - kernel) // stride) + 1 for n in size)
 
     def activations(self) -> tuple[str, ...]:
         """Return the names of the activation quantizers in order of execution."""
@@ -269,11 +308,29 @@ def load(net: str | Path, overrides: Mapping[str, Any] | None = None) -> Network
     Refusal
         Where there is no such network, or the file, a key or a value is not legal.
     """
+    tree, name = _read(net)
+    meta = {key: value for key, value in (overrides or {}).items() if key.startswith(META)}
+    for key, value in meta.items():
+        override(tree, key, value)
+    tree = _expanded(tree, f"network {tree.setdefault('name', name)}")
+    for key, value in (overrides or {}).items():
+        if key not in meta:  # those of modules reach the ones that the metaparameters made
+            override(tree, key, value)
+    return _config(tree, str(tree["name"]))
+
+
+def _read(net: str | Path, behind: tuple[Path, ...] = ()) -> tuple[dict[str, Any], str]:
+    """Return the fields of network `net`, those of its base among them, and its file's name.
+
+    `behind` are the files whose base it is.
+    """
     path = Path(net)
     if path.suffix not in (".toml", ".json"):
         path = NETWORKS / f"{net}.toml"
         if not path.is_file():
             raise Refusal(f"network must be a .toml file or one of {', '.join(names())}, not {net}")
+    elif behind:
+        path = behind[-1].parent / path
     try:
         text = path.read_text(encoding="utf-8")
         tree = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -281,91 +338,36 @@ def load(net: str | Path, overrides: Mapping[str, Any] | None = None) -> Network
         raise Refusal(f"network {path}: cannot be read ({error.strerror})") from None
     except ValueError as error:  # both decoders' errors, and text that is not UTF-8
         raise Refusal(f"network {path}: not {path.suffix[1:].upper()} ({error})") from None
-    tree.setdefault("name", path.stem)
-    for key, value in (overrides or {}).items():
-        override(tree, key, value)
-    return _config(tree, str(tree["name"]))
+    base = tree.pop("base", None)
+    if base is None:
+        return tree, path.stem
+    if not isinstance(base, str):
+        raise Refusal(f"network {path.stem}: base must be text, not {base!r}")
+    if path.resolve() in [file.resolve() for file in behind]:
+        raise Refusal(f"network {path.stem}: its base must not be based on it, not {base}")
+    under, _ = _read(base, (*behind, path))
+    under.pop("name", None)
+    return merged(under, tree), path.stem
+
+
+def _expanded(tree: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the fields `tree` with fire modules in place of metaparameters."""
+    tree = dict(tree)
+    if META in tree:
+        if "fire" in tree:
+            raise Refusal(f"{where}: takes either [metaparameters] or [[fire]], not both")
+        meta = typed(Metaparameters, tree.pop(META), f"{where}: {META}")
+        if meta.freq < 1:
+            raise Refusal(f"{where}: metaparameters: freq must be at least 1, not {meta.freq}")
+        tree["fire"] = [asdict(fire) for fire in meta.fires()]
+    return tree
 
 
 def _config(tree: dict[str, Any], name: str) -> NetworkConfig:
-    tree = dict(tree)
     where = f"network {name}"
     size = tree.get("input", [0, 0])
     if isinstance(size, int) and not isinstance(size, bool):
         tree["input"] = [size, size]
     elif not isinstance(size, list | tuple) or len(size) != 2:
         raise Refusal(f"{where}: input must be a number or a list of 2, not {size!r}")
-    if "metaparameters" in tree:
-        if "fire" in tree:
-            raise Refusal(f"{where}: takes either [metaparameters] or [[fire]], not both")
-        meta = typed(Metaparameters, tree.pop("metaparameters"), f"{where}: metaparameters")
-        if meta.freq < 1:
-            raise Refusal(f"{where}: metaparameters: freq must be at least 1, not {meta.freq}")
-        tree["fire"] = [asdict(fire) for fire in meta.fires()]
     return typed(NetworkConfig, tree, where)
-
-
-def _check(config: NetworkConfig) -> None:
-    where = f"network {config.name}"
-
-    def need(good: bool, what: str, value: Any) -> None:
-        if not good:
-            raise Refusal(f"{where}: {what}, not {value}")
-
-    def between(value: float, low: float, high: float, what: str) -> None:
-        need(low <= value <= high, f"{what} must be from {low} to {high}", value)
-
-    for size in config.input:
-        between(size, 1, 4096, "input")
-    between(config.classes, 2, 65536, "classes")
-    need(config.head >= config.classes, f"head must be at least {config.classes}", config.head)
-    between(config.weight_bits, 2, 8, "weight_bits")
-    between(config.activation_bits, 2, 8, "activation_bits")
-    need(0 <= config.dropout < 1, "dropout must be from 0 to below 1", config.dropout)
-    stem = config.conv1
-    between(stem.channels, 1, 65536, "conv1: channels")
-    between(stem.kernel, 1, 15, "conv1: kernel")
-    between(stem.stride, 1, 8, "conv1: stride")
-    between(stem.pad, 0, stem.kernel - 1, "conv1: pad")
-    channels = stem.channels
-    need(
-        bool(config.fire) != bool(config.residual),
-        "there must be either fire modules or residual blocks",
-        "both" if config.fire else "none",
-    )
-    for number, fire in enumerate(config.fire, 2):
-        here = f"fire{number}: "
-        for key in ("squeeze", "expand1", "expand3"):
-            between(getattr(fire, key), 1, 65536, here + key)
-        need(fire.stride in (1, 2), f"{here}stride must be 1 or 2", fire.stride)
-        if fire.bypass:
-            need(fire.stride == 1, f"{here}a bypass needs stride 1", fire.stride)
-            rule = f"{here}a bypass needs as many outputs as inputs, {channels}"
-            need(fire.outputs == channels, rule, fire.outputs)
-        channels = fire.outputs
-    for number, block in enumerate(config.residual, 2):
-        between(block.channels, 1, 65536, f"residual{number}: channels")
-        need(block.stride in (1, 2), f"residual{number}: stride must be 1 or 2", block.stride)
-    if config.fc:
-        area = math.prod(config.pooled)
-        what = "fc: the map averaged before it must have a power of two of positions"
-        need(area & (area - 1) == 0, what, area)
-    convolutions = [conv.name for conv in config.convolutions()]
-    for name, bits in config.layers.items():
-        for key, known in (
-            ("weight_bits", convolutions),
-            ("activation_bits", config.activations()),
-        ):
-            value = getattr(bits, key)
-            if value is not None:
-                need(name in known, f"{key} of a layer needs one of {', '.join(known)}", name)
-                between(value, 2, 8, f"layers.{name}: {key}")
-    training = config.training
-    for key in ("float_epochs", "quantized_epochs", "merged_epochs"):
-        between(getattr(training, key), 0, 100000, f"training: {key}")
-    between(training.batch, 1, 65536, "training: batch")
-    need(
-        training.rate > 0 and math.isfinite(training.rate),
-        "training: rate must be above 0",
-        training.rate,
-    )

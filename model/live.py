@@ -14,11 +14,13 @@ import torch
 
 from . import quantizers
 from ._brevitas import QuantConv2d, QuantReLU
+from .config import NetworkConfig
 from .exact import CHUNK, tensor
 from .network import Network
 from .threads import threads
 
 TOP = 0.995  # the quantile of the positive values that must clamp
+DIM = 0.18  # of a map that is pooled or added, so many are positive: 9 of them have 0.83 together
 
 
 @torch.no_grad()
@@ -27,17 +29,20 @@ def settle(network: Network, pictures: np.ndarray) -> None:
 
     In order of execution, each channel's bias takes away its median, so that about half of the
     values pass the ReLU, and each scale is the largest that still clamps the highest half percent
-    of them, which leaves at least half of the codes in use. Averages over maps of which half is
-    positive are never zero: before fc, every other channel is dark on half of the pictures.
+    of them, which leaves at least half of the codes in use. Where a max pool or a bypass follows
+    fewer pass, for either would leave hardly a zero. Averages over maps of which half is positive
+    are never zero: before fc, every other channel is dark on half of the pictures.
     """
     averaged = list(network.activations())[-2][1] if network.config.fc else None
+    dim = {relu for name, relu in network.activations() if _dimmed(network.config, name)}
 
     def visit(
         relu: QuantReLU, layers: list[QuantConv2d], values: list[torch.Tensor]
     ) -> list[torch.Tensor]:
         if layers:
             dark = relu is averaged
-            values = [_centre(*pair, dark) for pair in zip(layers, values, strict=True)]
+            share = DIM if relu in dim else 0.5
+            values = [_centre(*pair, share, dark) for pair in zip(layers, values, strict=True)]
         _scale(relu, values)
         return values
 
@@ -47,16 +52,27 @@ def settle(network: Network, pictures: np.ndarray) -> None:
         _centre(network.classifier, network.features(tensor(pictures), visit))
 
 
-def _centre(layer: QuantConv2d, values: torch.Tensor, dark: bool = False) -> torch.Tensor:
-    """Take each channel's median away from `values` through the bias of `layer`.
+def _dimmed(config: NetworkConfig, activation: str) -> bool:
+    """Say whether `activation` is the last before a max pool or an addition of a fire module."""
+    module, _, part = activation.partition("/")
+    if part == "expand" and config.fire[int(module.removeprefix("fire")) - 2].bypass:
+        return True
+    return part in ("", "expand", "bypass", "add") and module in config.max_pool.after
 
-    With `dark`, every other channel's median of the pictures' largest values.
+
+def _centre(
+    layer: QuantConv2d, values: torch.Tensor, share: float = 0.5, dark: bool = False
+) -> torch.Tensor:
+    """Leave `share` of each channel's `values` positive through the bias of `layer`.
+
+    With `dark`, every other channel on half of the pictures only.
     """
-    median = values.transpose(0, 1).flatten(1).median(1).values
+    rows = values.transpose(0, 1).flatten(1)
+    level = rows.kthvalue(max(1, math.ceil((1 - share) * rows.shape[1])), 1).values
     if dark:
-        median[::2] = values.amax((2, 3)).median(0).values[::2]
-    layer.bias -= median
-    return values - median[:, None, None]
+        level[::2] = values.amax((2, 3)).median(0).values[::2]
+    layer.bias -= level
+    return values - level[:, None, None]
 
 
 def _scale(relu: QuantReLU, values: list[torch.Tensor]) -> None:
@@ -77,9 +93,9 @@ def live(network: Network, codes: np.ndarray) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        `name` (of the convolution before the ReLU, or of the bypass), `distinct` codes, the shares
-        `nonzero` and `clamped`, and `alive`: at least 8 distinct codes (all of them below 3 bits),
-        10 to 90 % non-zero, some clamped.
+        `name` (of the convolution before the ReLU, of the bypass or of the max pool), `distinct`
+        codes, the shares `nonzero` and `clamped` (of a pool: of the largest code), and `alive`: at
+        least 8 distinct codes (all of them below 3 bits), 10 to 90 % non-zero, some clamped.
     """
     calls: dict[str, list[tuple[np.ndarray, int, int]]] = {}
 
@@ -88,16 +104,23 @@ def live(network: Network, codes: np.ndarray) -> list[dict[str, Any]]:
         names = [f"{name}{n}" for n in (1, 3)] if name.endswith("/expand") else [name]
 
         def hook(_: Any, inputs: tuple[torch.Tensor], output: Any) -> None:
-            scale = output.scale
-            got = (output.value / scale).to(torch.int64).flatten()
-            over = (inputs[0] / scale > (1 << bits) - 0.5).sum().item()
-            counts = torch.bincount(got, minlength=1 << bits).numpy()
+            over = (inputs[0] / output.scale > (1 << bits) - 0.5).sum().item()
+            counts = _counts(output, bits)
             names.append(names.pop(0))  # a shared activation is called in turn
             calls.setdefault(names[-1], []).append((counts, over, bits))
 
         return relu.register_forward_hook(hook)
 
+    def look_pool(name: str) -> Any:
+        def hook(_: Any, __: Any, output: Any) -> None:
+            bits = int(output.bit_width)
+            counts = _counts(output, bits)
+            calls.setdefault(name, []).append((counts, int(counts[-1]), bits))
+
+        return hook
+
     handles = [look(name, relu) for name, relu in network.activations()]
+    handles += [pool.register_forward_hook(look_pool(name)) for name, pool in network.max_pools()]
     try:
         with threads(network.config, CHUNK):
             for start in range(0, len(codes), CHUNK):
@@ -106,6 +129,12 @@ def live(network: Network, codes: np.ndarray) -> list[dict[str, Any]]:
         for handle in handles:
             handle.remove()
     return [_statistics(name, parts) for name, parts in calls.items()]
+
+
+def _counts(output: Any, bits: int) -> np.ndarray:
+    """Return how often each code is in a quantized tensor."""
+    codes = (output.value / output.scale).to(torch.int64).flatten()
+    return torch.bincount(codes, minlength=1 << bits).numpy()
 
 
 def _statistics(name: str, parts: list[tuple[np.ndarray, int, int]]) -> dict[str, Any]:

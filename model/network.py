@@ -46,6 +46,12 @@ class _Block(nn.Module):
         bits = self.config.activation_bits_of(self.prefix + name)
         self.add_module(f"{name}_relu", quantizers.relu(bits) if self.quantized else nn.ReLU())
 
+    def add_pool(self, name: str, after: str) -> None:
+        """Build the max pool `name` if conv1 or the module `after` has one."""
+        pool, there = self.config.max_pool, after in self.config.max_pool.after
+        made = nn.MaxPool2d(pool.kernel, pool.stride, ceil_mode=True) if there else nn.Identity()
+        self.add_module(name, made)
+
     def activate(
         self, activation: str, names: tuple[str, ...], x: torch.Tensor, visit: Visit | None
     ) -> list[torch.Tensor]:
@@ -91,12 +97,13 @@ class FireModule(_Block):
         self.bypass = config.fire[number - 2].bypass
         if self.bypass:
             self.add_activation("bypass")
+        self.add_pool("pool", prefix.rstrip("/"))
 
     def forward(self, x: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
         """Return the module's output, a QuantTensor if quantized."""
         (squeezed,) = self.activate("squeeze", ("squeeze",), x, visit)
         y = torch.cat(self.activate("expand", ("expand1", "expand3"), squeezed, visit), 1)
-        return self.add("bypass", x, y, [], visit) if self.bypass else y
+        return self.pool(self.add("bypass", x, y, [], visit) if self.bypass else y)
 
 
 class ResidualBlock(_Block):
@@ -112,11 +119,12 @@ class ResidualBlock(_Block):
                 self.add_convolution(spec, normalized)
         self.add_activation("conv1")
         self.add_activation("add")
+        self.add_pool("pool", prefix.rstrip("/"))
 
     def forward(self, x: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
         """Return the block's output, a QuantTensor if quantized."""
         (y,) = self.activate("conv1", ("conv1",), x, visit)
-        return self.add("add", x, self.conv2_bn(self.conv2(y)), [self.conv2], visit)
+        return self.pool(self.add("add", x, self.conv2_bn(self.conv2(y)), [self.conv2], visit))
 
 
 class Network(_Block):
@@ -139,6 +147,7 @@ class Network(_Block):
             self.input = quantizers.pixels()
         self.add_convolution(specs[0], normalized)
         self.add_activation("conv1")
+        self.add_pool("conv1_pool", "conv1")
         for kind, count in ((FireModule, len(config.fire)), (ResidualBlock, len(config.residual))):
             for number in range(2, count + 2):
                 module = kind(config, number, quantized, normalized)
@@ -166,7 +175,7 @@ class Network(_Block):
         residual block's sum) and their results; it returns the results to go on with.
         """
         x = self.input(x) if self.quantized else x
-        (x,) = self.activate("conv1", ("conv1",), x, visit)
+        x = self.conv1_pool(*self.activate("conv1", ("conv1",), x, visit))
         for module in self.blocks:
             x = module(x, visit)
         if self.config.fc:
@@ -197,6 +206,13 @@ class Network(_Block):
         """Yield the name and module of every activation in order of execution."""
         for name in self.config.activations():
             yield name, self.get_submodule(name.replace("/", ".") + "_relu")
+
+    def max_pools(self) -> Iterator[tuple[str, nn.Module]]:
+        """Yield the name, as conv1/pool, and module of every max pool in order of execution."""
+        for name in ("conv1", *self.config.modules):
+            if name in self.config.max_pool.after:
+                path = "conv1_pool" if name == "conv1" else f"{name}.pool"
+                yield f"{name}/pool", self.get_submodule(path)
 
     def learned(self) -> list[nn.Parameter]:
         """Return the parameters that training changes: all but the scales."""

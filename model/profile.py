@@ -148,7 +148,16 @@ def _layers(config: NetworkConfig) -> list[Layer]:
     def same(name: str, op: str, shape: tuple[int, int, int]) -> None:
         layers.append(Layer(name, op, shape, shape))
 
+    def max_pool(after: str) -> None:
+        if after in config.max_pool.after:
+            shape = layers[-1].out_shape
+            out = (*config.after_pool(after, shape[:2]), shape[2])
+            kernel, stride = config.max_pool.kernel, config.max_pool.stride
+            sides = (kernel, kernel), (stride, stride)
+            layers.append(Layer(f"{after}/pool", "max", shape, out, *sides))
+
     same("conv1/relu", "relu", conv("conv1"))
+    max_pool("conv1")
     for number, fire in enumerate(config.fire, 2):
         for part in ("squeeze", "expand1", "expand3"):
             shape = conv(f"fire{number}/{part}")
@@ -158,6 +167,7 @@ def _layers(config: NetworkConfig) -> list[Layer]:
         if fire.bypass:
             same(f"fire{number}/add", "add", shape)
             same(f"fire{number}/bypass/relu", "relu", shape)
+        max_pool(f"fire{number}")
     for number in range(2, len(config.residual) + 2):
         name = f"residual{number}"
         same(f"{name}/conv1/relu", "relu", conv(f"{name}/conv1"))
@@ -166,6 +176,7 @@ def _layers(config: NetworkConfig) -> list[Layer]:
         shape = conv(f"{name}/conv2")
         same(f"{name}/add", "add", shape)
         same(f"{name}/add/relu", "relu", shape)
+        max_pool(name)
 
     def pool() -> None:
         kernel, channels = config.pooled, layers[-1].out_shape[2]

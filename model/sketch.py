@@ -119,8 +119,8 @@ class _Sketch:
         return self.activated(f"{name}/add", _Map(tensor, 0, 0, x.variance + y.variance))
 
     def max_pool(self, after: str, x: _Map) -> _Map:
-        pool = getattr(self.config, "max_pool", None)
-        if pool is None or after not in pool.after:
+        pool = self.config.max_pool
+        if after not in pool.after:
             return x
         sides = {"kernel_shape": [pool.kernel] * 2, "strides": [pool.stride] * 2}
         tensor = self.node("MaxPool", [x.tensor], f"{after}/pool", ceil_mode=1, **sides)

@@ -35,6 +35,15 @@ def override(tree: dict[str, Any], key: str, value: Any) -> None:
     tree[last] = value
 
 
+def merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return `under` with the fields of `over` in place of its own, tables field by field."""
+    result = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(under.get(key), dict)
+        result[key] = merged(under[key], value) if both else value
+    return result
+
+
 def typed(kind: Any, value: Any, where: str) -> Any:
     """Return `value` as `kind`: a dataclass, tuple, mapping, optional or plain type.
 

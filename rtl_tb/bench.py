@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from .. import Refusal
 from ..hls import ir, ir_text
 from ..hls import manifest as form
+from ..hls.register_map import REGISTERS
 from . import simulator, vectors, wrapper
 
 NETWORK = "network.json"
@@ -27,12 +28,16 @@ KEYS = (
     "streams",
     "instances",
     "interval_cycles",
+    "loads",
 )  # of the manifest
+_STATE = REGISTERS["MEMORY"][3]
+LOADED_AND_READ = 1 << _STATE["loaded"][0] | 1 << _STATE["signed"][0]
 REPORT_SECONDS = 2.0  # between two progress messages
 FAULTS = {
     "unstable": "output beats are withdrawn or change before they are taken",
     "bad_last": "output beats have a wrong tlast",
     "extra": "output beats follow the last frame",
+    "bad_answers": "accesses of registers were answered with an error",
 }
 
 
@@ -51,6 +56,10 @@ class Run:
         Rules of the output stream that were broken.
     stuck : bool
         No beat moved any more before the last frame was out.
+    load_cycles : int
+        Clocks until the last memory was loaded; 0 where there is none to load.
+    wrong_signatures : tuple of str
+        Memories that the layers did not read as they were to be loaded, and how.
     """
 
     outputs: np.ndarray
@@ -60,6 +69,8 @@ class Run:
     seconds: float
     faults: tuple[str, ...]
     stuck: bool
+    load_cycles: int = 0
+    wrong_signatures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,9 +99,9 @@ class Bench:
             ) from error
         for name in manifest["sources"]:
             form.contents(folder, name)
-        for instance in manifest["instances"]:
-            for name in form.memories(instance):
-                form.contents(folder, name)
+        named = [name for instance in manifest["instances"] for name in form.memories(instance)]
+        for name in named + [load["file"] for load in manifest["loads"]]:
+            form.contents(folder, name)
         return cls(folder.absolute(), manifest, network, say)
 
     @property
@@ -135,6 +146,8 @@ class Bench:
         settings = {**settings, "frames": frames, "patience": self.patience}
         plusargs = [f"+{key}={value}" for key, value in settings.items() if value is not None]
         (work / "result.json").unlink(missing_ok=True)
+        plan = (f"{load['words32']} {load['file']}\n" for load in self.manifest["loads"])
+        (work / "loads.txt").write_text("".join(plan))
         stop = threading.Event()
         watcher = threading.Thread(target=self._watch, args=(work / "ends.bin", frames, stop))
         watcher.start()
@@ -176,7 +189,24 @@ class Bench:
             counts["seconds"],
             tuple(f"{counts[key]} {text}" for key, text in FAULTS.items() if counts[key]),
             bool(counts["stuck"]),
+            counts["load_cycles"],
+            () if counts["stuck"] else tuple(self._signatures(work)),
         )
+
+    def _signatures(self, work: Path) -> Iterator[str]:
+        """Yield what is wrong with each memory's state and signature, as its register said."""
+        loads = self.manifest["loads"]
+        lines = (work / "signatures.txt").read_text().splitlines() if loads else []
+        for load, line in zip(loads, lines, strict=True):
+            state, signature = map(int, line.split())
+            what = f"memory {load['memory']} (layer {load['layer']})"
+            if state != LOADED_AND_READ:
+                yield f"{what} must be loaded and read whole, its state is {state}"
+            elif signature != load["signature"]:
+                yield (
+                    f"{what}: the layer read words of the signature {signature:08x}, "
+                    f"{load['signature']:08x} was to be loaded"
+                )
 
     def _watch(self, ends: Path, frames: int, stop: threading.Event) -> None:
         while not stop.wait(REPORT_SECONDS):

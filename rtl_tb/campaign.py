@@ -75,7 +75,8 @@ def benches(module: str) -> list[str]:
     if (folder / f"test_{module}.py").is_file():
         return [module]
     text = {name: (simulator.RTL / f"{name}.sv").read_text() for name in modules()}
-    return [name for name in text if re.search(rf"^\s*{module} #\(", text[name], re.MULTILINE)]
+    instance = re.compile(rf"^\s*{module} (#|u_\w+ )\(", re.MULTILINE)
+    return [name for name in text if instance.search(text[name])]
 
 
 def survives(texts: dict[str, str], tested: Iterable[str]) -> bool | None:

@@ -30,6 +30,7 @@ class Case:
     ports: Mapping[str, int]
     reset: bool = True  # whether there is a rst_i
     clock: bool = True  # whether there is a clk_i
+    inputs: tuple[str, ...] = ()  # ports of a standard bus, whose names do not say it
 
 
 class Part:
@@ -101,8 +102,10 @@ def _text(top: str, module: str, cases: Mapping[str, Case]) -> str:
         known = {"clk_i": case.clock, "rst_i": case.reset and case.clock}
         widths = {port: 1 for port, there in known.items() if there} | dict(case.ports)
         for port, width in widths.items():
-            direction = "input" if port.endswith("_i") else "output"
-            ports.append(f"  {direction} logic [{width}-1:0] {name}_{port}")
+            given = port.endswith("_i") or port in case.inputs
+            direction = "input" if given else "output"
+            bits = f"[{width}-1:0] " if width > 1 else ""
+            ports.append(f"  {direction} logic {bits}{name}_{port}")
         values = ", ".join(f".{key}({_literal(value)})" for key, value in case.parameters.items())
         wires = ", ".join(f".{port}({name}_{port})" for port in widths)
         instances.append(f"  {module} #({values}) {name} ({wires});")

@@ -79,6 +79,8 @@ def simulate(
         (first input beat taken to last output beat, first frame), `cycles_per_second` (build not
         counted), `outputs` (path of an .npy, frames that came out x outputs, int64), `output_frac`
         and `output_divisor` (a value is its code * 2**-output_frac / output_divisor);
+        where weights are loaded, `load_cycles` and `signatures_ok` (the layers read what was to be
+        loaded; else `bit_exact` is False, too);
         where it differs also `message`, and `first_mismatch` or `stalled`; with `waves` also
         `waves`.
 
@@ -131,16 +133,21 @@ def _result(bench: Bench, reference: Reference, run: Run) -> dict[str, Any]:
     if done >= 3:  # the first frame fills the pipeline
         interval = round((int(run.ends[-1]) - int(run.ends[1])) / (done - 2))
     mismatches = int(reference.wrong(run.outputs).sum()) + reference.expected[done:].size
+    right = not run.faults and not run.stuck and not run.wrong_signatures
+    loaded = {
+        "load_cycles": run.load_cycles,
+        "signatures_ok": not run.stuck and not run.wrong_signatures,
+    }
     return {
         "frames": len(reference.codes),
-        "bit_exact": mismatches == 0 and not run.faults and not run.stuck,
+        "bit_exact": mismatches == 0 and right,
         "mismatches": mismatches,
         "interval_cycles": interval,
         "latency_cycles": int(run.ends[0] - run.starts[0]) if done else None,
         "cycles_per_second": round(run.cycles / run.seconds),
         "output_frac": bench.network.output.output.qtype.frac,
         "output_divisor": bench.network.output.divisor,
-    }
+    } | (loaded if bench.manifest["loads"] else {})
 
 
 def _first_wrong(reference: Reference, run: Run) -> int | None:
@@ -156,7 +163,7 @@ def _explain(
     bench: Bench, reference: Reference, run: Run, work: Path, frame: int | None
 ) -> dict[str, Any]:
     """Say what is wrong; the streams of `frame`, if it is one, are recorded in `work`."""
-    parts, explained = list(run.faults), {}
+    parts, explained = [*run.faults, *run.wrong_signatures], {}
     if frame is not None:
         codes = reference.codes[frame : frame + 1]
         tensors = {

@@ -61,7 +61,7 @@ def _unit(name: str) -> Unit:
     instance = SETUPS[name].instance(name)
     return Unit(
         instance.module,
-        {**instance.parameters, "RomBlock": 0, "RamBlock": 0, "Primitives": 1},
+        {**instance.parameters, "Primitives": 1},
         {path: text.encode() for path, text in instance.files().items()},
     )
 

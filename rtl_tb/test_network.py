@@ -15,7 +15,10 @@ import numpy as np
 from cocotb.triggers import Timer
 
 POLL_NS = 40_000  # 20,000 clocks; the clock stops by itself when the run is over
-COUNTS = ("cycle", "frames", "stuck", "unstable", "bad_last", "extra")
+COUNTS = (
+    *("cycle", "frames", "stuck", "unstable", "bad_last", "extra"),
+    *("load_cycles", "bad_answers"),
+)
 
 
 @cocotb.test()

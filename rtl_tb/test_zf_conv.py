@@ -14,7 +14,7 @@ from zynqfire.hls.memory import rom_files
 from zynqfire.hls.packing import packings
 from zynqfire.hls.passes import convolution
 from zynqfire.hls.passes.geometry import Window
-from zynqfire.rtl_tb import cases, reference
+from zynqfire.rtl_tb import cases, pieces, reference
 from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.stream import Bench, check_stream_unit
 
@@ -88,14 +88,21 @@ class Setup:
         instance = self.instance(name)
         flags = ("s_tvalid_i", "s_tready_o", "m_tvalid_o", "m_tready_i")
         data = {"s_tdata_i": instance.sources[0].width, "m_tdata_o": instance.sinks[0].width}
-        blocks = dict.fromkeys(("RomBlock", "RamBlock"), self.block)
-        return Case({**instance.parameters, **blocks}, dict.fromkeys(flags, 1) | data)
+        cuts = {
+            name: pieces.plain(memory.width, memory.depth, self.block)
+            for name, memory in zip(instance.memory_parameters, instance.memories, strict=False)
+        }
+        address = max(1, (instance.memories[0].depth - 1).bit_length())
+        data |= {"rom_addr_o": address, "rom_step_o": 1, "rom_word_i": 1}
+        return Case({**instance.parameters, **cuts}, dict.fromkeys(flags, 1) | data)
 
     def files(self, name: str) -> dict[str, str]:
         """Return the contents of its memories by path."""
-        files, width = {}, self.fold.weights * self.weight_bits
-        for path, text in self.instance(name).files().items():
-            files |= rom_files(path, text, width, bool(self.block) and "weights" in path)
+        instance, files = self.instance(name), {}
+        weights = instance.memories[0]
+        for path, text in instance.files().items():
+            block = self.block if "weights" in path else 0
+            files |= rom_files(path, text, pieces.rom(weights.width, weights.depth, block))
         return files
 
     def frame(self, rng) -> list[list[int]]:
@@ -115,6 +122,7 @@ EXACT = {
     "lefts": Setup(
         (3, 3, 2), 6, (1, 1), Fold(2, 1, 2), bias_bits=0, align=True, output=QType(16, True, 9)
     ),
+    "framed": Setup((3, 4, 4), 4, (1, 1), Fold(2, 1, 2), (1, 1), SAME, align=True),
     "signed_out": Setup((3, 3, 2), 3, (3, 1), Fold(1, 1, 2), output=QType(5, True, 2)),
     "wide": Setup(
         (3, 4, 2), 2, (3, 3), Fold(1, 3, 2), (1, 1), SAME, QType(7, True, 4), 6, 18, True, BYTES
@@ -126,6 +134,9 @@ FAST = {
     "k1": Setup((5, 4, 4), 4, (1, 1), Fold(4, 1, 4)),
     "k1_deep": Setup((4, 4, 6), 4, (1, 1), Fold(2, 1, 2)),
     "k1_strided": Setup((6, 7, 2), 4, (1, 1), Fold(1, 1, 2), BOTH),
+    "k1_framed": Setup((5, 4, 4), 4, (1, 1), Fold(2, 1, 4), (1, 1), SAME),
+    "k1_framed_strided": Setup((6, 5, 4), 4, (1, 1), Fold(1, 1, 2), BOTH, (1, 2, 2, 1)),
+    "k3_far": Setup((4, 5, 2), 2, (3, 3), Fold(1, 3, 2), (1, 1), (3, 4, 5, 3)),
     "k3": Setup((6, 6, 2), 2, (3, 3), Fold(1, 1, 2), (1, 1), SAME),
     "k3_bare": Setup((5, 6, 3), 2, (3, 3), Fold(2, 3, 3)),
     "k3_strided": Setup((6, 6, 2), 4, (3, 3), Fold(2, 1, 2), BOTH, SAME),
@@ -172,6 +183,8 @@ SHARED = {
     "dsp_whole": Setup(
         (4, 5, 2), 4, (3, 3), Fold(4, 9, 2, 1, packings(4, True, 4, 25)[2]), (1, 1), SAME
     ),
+    "dsp_framed": Setup((4, 5, 8), 4, (1, 1), Fold(2, 1, 4, 2, W4A4[4]), (1, 1), SAME),
+    "lut_far": Setup((3, 4, 4), 4, (3, 3), Fold(2, 3, 2, 2), (1, 1), (3, 4, 3, 5)),
     "lut_pixels": Setup((4, 4, 4), 4, (3, 3), Fold(2, 1, 2, 2), (1, 1), SAME, align=True),
     "lut_column": Setup((5, 5, 2), 4, (3, 3), Fold(2, 3, 1, 2), (1, 1), SAME),
     "lut_wide": Setup((3, 6, 2), 2, (3, 3), Fold(2, 1, 2, 2), (1, 1), SAME, QType(7, True, 4), 6),

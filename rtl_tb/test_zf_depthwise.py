@@ -13,7 +13,7 @@ from zynqfire.hls.ir import Depthwise, Input, Network, Output, QType, Requantize
 from zynqfire.hls.memory import rom_files
 from zynqfire.hls.passes.depthwise import depthwise
 from zynqfire.hls.passes.geometry import Window
-from zynqfire.rtl_tb import cases, reference
+from zynqfire.rtl_tb import cases, pieces, reference
 from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.stream import Bench, check_stream_unit
 
@@ -80,14 +80,19 @@ class Setup:
         instance = self.instance(name)
         flags = ("s_tvalid_i", "s_tready_o", "m_tvalid_o", "m_tready_i")
         data = {"s_tdata_i": instance.sources[0].width, "m_tdata_o": instance.sinks[0].width}
-        blocks = dict.fromkeys(instance.memory_parameters, self.block)
-        return Case({**instance.parameters, **blocks}, dict.fromkeys(flags, 1) | data)
+        cuts = {
+            name: pieces.plain(memory.width, memory.depth, self.block)
+            for name, memory in zip(instance.memory_parameters, instance.memories, strict=False)
+        }
+        return Case({**instance.parameters, **cuts}, dict.fromkeys(flags, 1) | data)
 
     def files(self, name: str) -> dict[str, str]:
         """Return the contents of its memories by path."""
-        files, width = {}, self.lanes * self.weight_bits
-        for path, text in self.instance(name).files().items():
-            files |= rom_files(path, text, width, bool(self.block) and "weights" in path)
+        instance, files = self.instance(name), {}
+        weights = instance.memories[0]
+        for path, text in instance.files().items():
+            block = self.block if "weights" in path else 0
+            files |= rom_files(path, text, pieces.rom(weights.width, weights.depth, block))
         return files
 
     def frame(self, rng) -> list[list[int]]:

@@ -8,14 +8,15 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
+from zynqfire.hls import load
 from zynqfire.hls.fold import Fold
 from zynqfire.hls.ir import Conv, QType, Tensor
-from zynqfire.hls.memory import rom_files
+from zynqfire.hls.memory import Placed, rom_files
 from zynqfire.hls.packing import Packing, packings
 from zynqfire.hls.passes import convolution
 from zynqfire.hls.passes.sizes import add_levels
 from zynqfire.hls.words import hex_lines
-from zynqfire.rtl_tb import cases, reference
+from zynqfire.rtl_tb import cases, pieces, reference
 from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.simulator import sized
 
@@ -37,6 +38,7 @@ class Setup:
     pixels: int = 1
     packing: Packing | None = None
     primitives: int = 0
+    outside: int = 0
 
     @property
     def weights(self) -> np.ndarray:
@@ -94,6 +96,12 @@ class Setup:
         conv = Conv("mvu", "in", result, weights, self.w_bits, bias, (1, 1), (0,) * 4)
         return conv, Fold(self.pe, 1, self.simd, self.pixels, self.packing)
 
+    @property
+    def placed(self) -> Placed:
+        """Where those bits of the weights are that do not come from outside."""
+        width = self.pe * self.simd * self.w_bits - self.outside
+        return pieces.rom(width, self.words * self.groups, self.block if width else 0)
+
     def case(self, name: str) -> Case:
         """Return its parameters and ports."""
         acc_bits = self.acc_bits or self.width
@@ -107,9 +115,10 @@ class Setup:
             "AccBits": acc_bits,
             "Words": self.words,
             "Groups": self.groups,
-            "Block": self.block,
+            "Cut": pieces.parameter(self.placed.cut),
             "InitFile": f"{name}.mem",
             "Primitives": self.primitives,
+            "Outside": self.outside,
         }
         if self.packing:
             bits = 32 * self.pe * self.simd * self.w_bits
@@ -127,14 +136,21 @@ class Setup:
         data = {
             "s_data_i": self.pixels * self.simd * self.a_bits,
             "m_data_o": self.pixels * self.pe * acc_bits,
+            "rom_addr_o": max(1, (self.words * self.groups - 1).bit_length()),
+            "rom_step_o": 1,
+            "rom_word_i": max(1, self.outside),
         }
         return Case(parameters, dict.fromkeys(flags, 1) | data)
 
     def files(self, name: str) -> dict[str, str]:
         """Return the contents of its memory."""
+        inside, _ = self.parts()
+        return rom_files(f"{name}.mem", inside, self.placed) if inside else {}
+
+    def parts(self) -> tuple[str, list[int]]:
+        """Return the text of what is in its memory, and the words that come from outside."""
         text = hex_lines(convolution.weight_words(*self.layer()), self.w_bits)
-        width = self.pe * self.simd * self.w_bits
-        return rom_files(f"{name}.mem", text, width, bool(self.block))
+        return load.split(text, self.pe * self.simd * self.w_bits, self.outside)
 
 
 FOUR, CODES, PAIRS, _ = packings(4, True, 4, 25)
@@ -148,12 +164,16 @@ SETUPS = {
     "bits": Setup(2, 3, 2, False, 2, words=2, groups=2, acc_bits=30, block=1),
     "nine": Setup(4, 9, 4, False, 4, words=1, groups=4, primitives=2),
     "wide": Setup(1, 25, 2, True, 5, words=7, groups=1),
+    "outside": Setup(2, 3, 2, False, 2, words=2, groups=2, block=1, outside=5),
+    "all_outside": Setup(2, 3, 4, False, 4, words=3, groups=2, block=1, outside=24),
     "pixels": Setup(2, 3, 6, True, 4, words=3, groups=1, pixels=3),
     "four": Setup(2, 4, 4, False, 4, words=3, groups=2, pixels=2, packing=FOUR),
     "four_e1": Setup(4, 5, 4, False, 4, words=2, groups=2, pixels=2, packing=FOUR, primitives=1),
     "four_e2": Setup(4, 5, 4, False, 4, words=2, groups=2, pixels=2, packing=FOUR, primitives=2),
     "four_least": Setup(2, 9, 4, False, 4, 2, 1, True, pixels=4, packing=FOUR, primitives=1),
     "four_block": Setup(2, 11, 4, False, 4, 4, 2, block=1, pixels=2, packing=FOUR, primitives=1),
+    "four_outside": Setup(2, 11, 4, False, 4, 4, 2, block=1, pixels=2, packing=FOUR, outside=72),
+    "four_all": Setup(2, 11, 4, False, 4, 4, 2, block=1, pixels=2, packing=FOUR, outside=88),
     "four_rest": Setup(2, 3, 4, False, 4, 12, 6, pixels=2, packing=FOUR, primitives=1),
     "four_table": Setup(2, 3, 4, False, 4, 18, 10, pixels=2, packing=FOUR, primitives=1),
     "wider": Setup(4, 5, 6, False, 3, 3, 2, pixels=WIDER.pixels, packing=WIDER, primitives=1),
@@ -163,7 +183,7 @@ SETUPS = {
     "pairs_rest": Setup(2, 2, 4, False, 4, 35, 2, packing=PAIRS, primitives=2),
 }
 CASES = {name: setup.case(name) for name, setup in SETUPS.items()}
-QUICK = ("pair", "odd", "least")
+QUICK = ("pair", "odd", "least", "outside")
 
 
 @cocotb.test()
@@ -172,6 +192,8 @@ async def exact(dut, name):
     """Sum and cycle of every product, with gaps between them, after resets in mid-product."""
     part, setup = Part(dut, name), SETUPS[name]
     acc_bits = CASES[name].parameters["AccBits"]
+    outer = setup.parts()[1]
+    asked: list[int | None] = [None, None]  # addresses of the words that are to come
     edge = RisingEdge(part.clk_i)
     Clock(part.clk_i, 4, "ns").start()
     for gaps, drain in ((0, False), (0.1, True), (0.7, False), (0, False), (0.2, False), (0, True)):
@@ -183,6 +205,7 @@ async def exact(dut, name):
         sums = np.einsum("ngwxs,gwps->ngxp", codes, setup.weights)
         sums = sums.reshape(-1, setup.pixels * setup.pe).tolist()
         codes = codes.reshape(-1, setup.pixels, setup.simd)
+        asked[:] = [None, None]
         stop = len(codes) if drain else random.randrange(1, len(codes))
         fetches, sent, cycle = [0, 0], 0, 0
         history = [_some(setup) for _ in range(setup.stages)]  # the newest first
@@ -201,7 +224,14 @@ async def exact(dut, name):
                     result = sums[sent // setup.words]
                     due.append((cycle + setup.latency, reference.pack(result, acc_bits)))
                 sent += 1
+            if setup.outside:  # a word that is not taken need not be right
+                address = asked.pop(0)
+                some = random.getrandbits(setup.outside)
+                part.drive(rom_word_i=some if address is None else outer[address])
             await edge
+            if setup.outside:
+                address, step = part.read("rom_addr_o", "rom_step_o")
+                asked.append(address if step else None)
             soon, now = part.read("m_fetch_o", "m_valid_o")
             assert soon == any(when == cycle + 2 for when, _ in due)
             assert now == bool(due and due[0][0] == cycle)

@@ -8,6 +8,7 @@ import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
+from zynqfire.hls.cuts import whole
 from zynqfire.rtl_tb import pieces, simulator
 
 
@@ -48,8 +49,9 @@ async def exact(dut):
 async def counted(dut):
     """In LUTs or in as many block RAMs, of the same sizes, as the memory budget says."""
     case = simulator.config()
-    if case["Block"]:
-        pieces.check(dut, "gen_block.u_memory", case["Width"], case["Depth"])
+    if case["block"]:
+        cut = whole(case["Width"], case["Depth"])
+        pieces.check(dut, "gen_block.u_memory", case["Width"], cut)
     else:
         assert len(getattr(dut, "gen_lut.memory")) == case["Depth"]
 
@@ -60,18 +62,11 @@ async def counted(dut):
 )
 def test_zf_ram(width, depth, block, clear_to):
     """Run `exact`."""
-    parameters = {"Width": width, "Depth": depth, "Block": block}
+    parameters = {"Width": width, "Depth": depth, "Cut": pieces.plain(width, depth, block)}
     if clear_to:
         parameters["ClearTo"] = simulator.sized(clear_to, width)
-    public = dict.fromkeys(("zf_ram", "zf_ram_block"), pieces.PUBLIC)
+    public = dict.fromkeys(("zf_ram", "zf_block"), pieces.PUBLIC)
     built = simulator.build("zf_ram", simulator.library("zf_ram"), parameters, public=public)
-    simulator.run(built, "zynqfire.rtl_tb.test_zf_ram", config={"clear_to": clear_to})
-
-
-def test_neither_lut_nor_block_is_fatal():
-    """The elaboration check prints the rule and the values."""
-    built = simulator.build(
-        "zf_ram", simulator.library("zf_ram"), {"Width": 8, "Depth": 512, "Block": 3}
+    simulator.run(
+        built, "zynqfire.rtl_tb.test_zf_ram", config={"clear_to": clear_to, "block": block}
     )
-    with pytest.raises(simulator.SimulationError, match="Block 0 or 1, not 8, 512, 3"):
-        simulator.run(built, "zynqfire.rtl_tb.test_zf_ram")

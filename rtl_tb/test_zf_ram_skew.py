@@ -7,7 +7,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.rtl_tb import cases, reference
+from zynqfire.rtl_tb import cases, pieces, reference
 from zynqfire.rtl_tb.cases import Case, Part
 
 
@@ -31,7 +31,7 @@ class Setup:
             "Bits": self.bits,
             "Chains": self.chains,
             "Depth": self.depth,
-            "Block": self.block,
+            "Cut": pieces.plain(self.lanes * self.bits, self.depth, self.block),
             "ClearTo": self.clear_to,
         }
         return Case(parameters, ports | {"rdata_o": word}, reset=False)

@@ -8,9 +8,10 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.hls.memory import rom_files
+from zynqfire.hls import load
+from zynqfire.hls.memory import Placed, rom_files
 from zynqfire.hls.words import hex_lines
-from zynqfire.rtl_tb import cases, reference
+from zynqfire.rtl_tb import cases, pieces, reference
 from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.simulator import sized
 
@@ -25,6 +26,7 @@ class Setup:
     depth: int
     rest: int = 0
     block: int = 0
+    outside: int = 0
 
     @property
     def stages(self) -> int:
@@ -37,10 +39,21 @@ class Setup:
         rng = np.random.default_rng(self.depth * self.lanes)
         return rng.integers(0, 1 << self.bits, (self.depth, self.lanes))
 
+    @property
+    def placed(self) -> Placed:
+        """Where those bits of a word are that do not come from outside."""
+        width = self.lanes * self.bits - self.outside
+        return pieces.rom(width, self.depth, self.block if width else 0)
+
     def files(self, name: str) -> dict[str, str]:
         """Return the contents of its memory."""
+        inside, _ = self.parts()
+        return rom_files(f"{name}.mem", inside, self.placed) if inside else {}
+
+    def parts(self) -> tuple[str, list[int]]:
+        """Return the text of what is in its memory, and the words that come from outside."""
         text = hex_lines(self.words, self.bits)
-        return rom_files(f"{name}.mem", text, self.lanes * self.bits, bool(self.block))
+        return load.split(text, self.lanes * self.bits, self.outside)
 
     def case(self, name: str, primitives: int) -> Case:
         """Return its parameters and ports; the rest as truth tables of 32 entries."""
@@ -55,12 +68,14 @@ class Setup:
             "Bits": self.bits,
             "Chains": self.chains,
             "Depth": self.depth,
-            "Block": self.block,
+            "Cut": pieces.parameter(self.placed.cut),
             "InitFile": f"{name}.mem",
             "RestInit": sized(init, 32 * width),
             "Primitives": primitives,
+            "Outside": self.outside,
         }
         ports = {"addr_i": max(1, (self.depth - 1).bit_length()), "use_rest_o": self.stages}
+        ports |= {"word_i": max(1, self.outside)}
         return Case(parameters, ports | dict.fromkeys(("data_o", "rest_o"), width), reset=False)
 
 
@@ -77,10 +92,12 @@ SETUPS = {
     "no_rest": Setup(3, 4, 1, 100),
     "large": Setup(4, 8, 1, 144, rest=16),
     "block": Setup(6, 9, 2, 100, block=1),
+    "outside": Setup(6, 9, 2, 100, block=1, outside=20),
+    "all_outside": Setup(5, 7, 3, 30, block=1, outside=35),
 }
 FORMS = {f"{name}_{p}": (setup, p) for name, setup in SETUPS.items() for p in (0, 1, 2)}
 CASES = {name: setup.case(name[:-2], p) for name, (setup, p) in FORMS.items()}
-QUICK = ("short_0", "rest8_0", "rest8_1", "block_0")
+QUICK = ("short_0", "rest8_0", "rest8_1", "outside_0")
 
 
 @cocotb.test()
@@ -89,12 +106,14 @@ async def exact(dut, name):
     """Take an address every cycle, in order and at random."""
     part, (setup, _) = Part(dut, name), FORMS[name]
     Clock(part.clk_i, 4, "ns").start()
-    words, chosen = setup.words.tolist(), set()
+    words, outer, chosen = setup.words.tolist(), setup.parts()[1], set()
     order = [*range(setup.depth), *(random.randrange(setup.depth) for _ in range(300))]
     order += [0] * (setup.stages + 2)
     await RisingEdge(part.clk_i)
     for cycle, address in enumerate(order):
         part.drive(addr_i=address)
+        if setup.outside and cycle >= 2:
+            part.drive(word_i=outer[order[cycle - 2]])
         await RisingEdge(part.clk_i)
         data, rest, use_rest = part.read("data_o", "rest_o", "use_rest_o")
         data, rest = (reference.unpack(w, setup.bits, False, setup.lanes) for w in (data, rest))

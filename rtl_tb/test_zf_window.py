@@ -10,7 +10,7 @@ from cocotb.triggers import RisingEdge
 
 from zynqfire.hls.fold import Fold
 from zynqfire.hls.passes.geometry import Window
-from zynqfire.rtl_tb import cases, reference
+from zynqfire.rtl_tb import cases, pieces, reference
 from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.stream import stalls
 
@@ -73,6 +73,8 @@ class Setup:
     def case(self) -> Case:
         """Return its parameters and ports."""
         window, fold = self.geometry, self.fold
+        places = window.in_w if fold.taps > 1 else self.places // window.banks(fold.pixels)
+        width, depth = fold.lanes * self.bits, places * self.size[2] // fold.lanes
         parameters = {
             "Bits": self.bits,
             "Channels": self.size[2],
@@ -84,7 +86,7 @@ class Setup:
             "Places": self.places,
             "Chains": self.chains or fold.simd,
             "Toggle": self.toggle,
-            "Block": self.block,
+            "Cut": pieces.plain(width, depth, self.block),
         }
         flags = ("s_tvalid_i", "s_tready_o", "go_i", "take_o", "fetch_o", "m_valid_o", "m_last_o")
         data = {

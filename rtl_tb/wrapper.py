@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..hls.register_map import REGISTERS
+
 TOPLEVEL = "zf_network_tb"
 SOURCES = tuple(
     Path(__file__).parent / "sv" / f"zf_tb_{name}.sv"
-    for name in ("control", "stall", "source", "sink", "probe")
+    for name in ("control", "stall", "source", "sink", "probe", "loader")
 )
 
 _TEMPLATE = """\
@@ -22,16 +24,19 @@ module {toplevel};
   logic [31:0] unstable /* verilator public_flat_rd */;
   logic [31:0] bad_last /* verilator public_flat_rd */;
   logic [31:0] extra /* verilator public_flat_rd */;
+  logic [63:0] load_cycles /* verilator public_flat_rd */;
+  logic [31:0] bad_answers /* verilator public_flat_rd */;
 
-  logic clk, probe_clk, rst, done, s_stall, m_stall;
+  logic clk, probe_clk, rst, done, checked, load_beat, s_stall, m_stall;
   logic [{in_width}-1:0] s_axis_tdata;
   logic [{out_width}-1:0] m_axis_tdata;
   logic s_axis_tvalid, s_axis_tready, s_axis_tlast;
   logic m_axis_tvalid, m_axis_tready, m_axis_tlast;
 
   zf_tb_control control (
-      .done_i      (done),
-      .end_beat_i  ((s_axis_tvalid && s_axis_tready) || (m_axis_tvalid && m_axis_tready)),
+      .done_i      (done && checked),
+      .end_beat_i  ((s_axis_tvalid && s_axis_tready) || (m_axis_tvalid && m_axis_tready)
+                    || load_beat),
       .inner_beat_i({inner_beat}),
       .clk_o       (clk),
       .probe_clk_o (probe_clk),
@@ -68,9 +73,10 @@ module {toplevel};
       .m_axis_tdata (m_axis_tdata),
       .m_axis_tvalid(m_axis_tvalid),
       .m_axis_tready(m_axis_tready),
-      .m_axis_tlast (m_axis_tlast)
+      .m_axis_tlast (m_axis_tlast){axi}
   );
 
+{loader}
   zf_tb_sink #(
       .Width     ({out_width}),
       .FrameBeats({out_beats})
@@ -92,6 +98,40 @@ module {toplevel};
 
 {probes}
 endmodule
+"""
+
+_AXI = (
+    *("awaddr", "awvalid", "awready", "wdata", "wvalid", "wready", "bresp", "bvalid"),
+    *("araddr", "arvalid", "arready", "rdata", "rresp", "rvalid"),
+)
+_WIDTHS = {"awaddr": 12, "wdata": 32, "bresp": 2, "araddr": 12, "rdata": 32, "rresp": 2}
+_GIVEN = ("awready", "wready", "bresp", "bvalid", "arready", "rdata", "rresp", "rvalid")
+
+_LOADER = """\
+{wires}
+  zf_tb_loader #(
+      .Select   (12'd{select}),
+      .Data     (12'd{data}),
+      .State    (12'd{state}),
+      .Signature(12'd{signature})
+  ) loader (
+      .clk_i        (clk),
+      .rst_i        (rst),
+      .check_i      (done),
+      .moved_o      (load_beat),
+      .loaded_o     (),
+      .checked_o    (checked),
+      .load_cycles_o(load_cycles),
+      .bad_o        (bad_answers),
+{ports}
+  );
+"""
+
+_NO_LOADER = """\
+  assign checked = 1'b1;
+  assign load_beat = 1'b0;
+  assign load_cycles = '0;
+  assign bad_answers = '0;
 """
 
 _PROBE = """\
@@ -161,6 +201,10 @@ def testbench(manifest: dict[str, Any]) -> str:
     ]
     paths = [stream["path"] for stream in listened[1:-1]]
     moves = " ||\n          ".join(f"({path}_tvalid && {path}_tready)" for path in paths)
+    axi = []
+    if manifest["loads"]:
+        axi = [f".s_axi_{name}(axi_{name})" for name in _AXI]
+        axi += [".s_axi_wstrb(4'b1111)", ".s_axi_bready(1'b1)", ".s_axi_rready(1'b1)"]
     return _TEMPLATE.format(
         toplevel=TOPLEVEL,
         top=manifest["top"],
@@ -170,5 +214,18 @@ def testbench(manifest: dict[str, Any]) -> str:
         out_width=leave["tdata_bits"],
         out_beats=leave["beats"],
         inner_beat=moves or "1'b0",
+        axi="".join(f",\n      {port}" for port in axi),
+        loader=_loader() if manifest["loads"] else _NO_LOADER,
         probes="\n".join(probes),
+    )
+
+
+def _loader() -> str:
+    """Return what loads the memories, with the addresses of the register map."""
+    names = {"select": "SELECT", "data": "DATA", "state": "MEMORY", "signature": "SIGNATURE"}
+    ports = (f".{name}_{'i' if name in _GIVEN else 'o'}(axi_{name})" for name in _AXI)
+    return _LOADER.format(
+        wires="\n".join(f"  logic [{_WIDTHS.get(name, 1) - 1}:0] axi_{name};" for name in _AXI),
+        ports=",\n".join(f"      {port}" for port in ports),
+        **{key: REGISTERS[name][0] for key, name in names.items()},
     )

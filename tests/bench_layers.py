@@ -44,7 +44,7 @@ def main():
     for name, shape, fold, luts, dsps in ROWS:
         print(f"layer {name}, {shape}", file=sys.stderr)
         instance = layer(name, fold).instance("layer")
-        parameters = {**instance.parameters, "RomBlock": 0, "RamBlock": 0, "Primitives": 1}
+        parameters = {**instance.parameters, "Primitives": 1}
         files = {path: text.encode() for path, text in instance.files().items()}
         result = synthesize(Unit(instance.module, parameters, files), library)
         cost = result.estimate

@@ -34,6 +34,14 @@ def folded(network: Network, interval: int) -> dict[str, Fold]:
     }
 
 
+def conv(outputs=8, kernel=(3, 3), channels=6, seed=0) -> Conv:
+    """Return a convolution over 5x4 with random weights."""
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-7, 8, (outputs, *kernel, channels))
+    tensor = Tensor("acc", (5, 4, outputs), QType(20, True, 12), tuple(range(outputs)))
+    return Conv("c", "x", tensor, weights, 4, rng.integers(-99, 99, outputs), (1, 1), (1, 1, 1, 1))
+
+
 class Builder:
     """Grows a network operation by operation, calibrating each shift on random frames."""
 

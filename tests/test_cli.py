@@ -112,6 +112,39 @@ def test_bad_command_lines_are_refused(args, sentence, refused, tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
+SMALL = """\
+input = 8
+classes = 3
+conv1 = { channels = 4, kernel = 3, stride = 1, pad = 1 }
+fire = [{ squeeze = 2, expand1 = 4, expand3 = 4, stride = 2 }]
+"""
+
+
+def test_frames_a_second_that_cannot_be_are_refused_as_cycles(
+    zynqfire, refused, tmp_path, monkeypatch
+):
+    """Of the board's clock where none is given."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(SMALL)
+    assert zynqfire("export", "small.toml", "-o", "model.onnx")[0] == 0
+    there = sorted(tmp_path.iterdir())
+    for clock, mhz, cycles in (([], 100, 10), (["--clock", "50"], 50, 5)):
+        sentence = refused("compile", "model.onnx", "-o", "build", "--fps", "1e7", *clock)
+        assert sentence == (
+            f"zynqfire: layer conv1: interval must be at least 64 cycles, not {cycles}: "
+            f"--fps 1e+07 at {mhz} MHz is {cycles} cycles"
+        )
+    assert sorted(tmp_path.iterdir()) == there
+
+
+def test_what_frames_a_second_have_no_part_in_is_refused_without_them(refused, tmp_path):
+    """A model that is none, at any speed."""
+    model = tmp_path / "model.onnx"
+    model.write_text("none")
+    sentence = refused("compile", model, "-o", tmp_path / "build", "--fps", "9")
+    assert sentence.endswith("not an ONNX file, or a truncated one")
+
+
 @pytest.mark.parametrize(
     "args",
     [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..cuts import LUT_BITS
 from ..design import Instance, Stream
 from ..fold import Fold, fold_weights
 from ..ir import Conv, QType, Requantize
-from ..memory import LUT_BITS, Kind, Memory
+from ..memory import Kind, Memory
 from ..words import hex_groups, hex_lines
 from . import units
 from .geometry import Window
@@ -91,7 +92,7 @@ def unit(
         sources=(source,),
         sinks=(sink,),
         memories=tuple(stored),
-        memory_parameters=("RomBlock", "RamBlock"),
+        memory_parameters=("RomCut", "RamCut"),
         files=files,
         operation=op,
         cycles=fold.cycles(op),

@@ -88,7 +88,7 @@ def depthwise(
         sources=(source,),
         sinks=(sink,),
         memories=tuple(memories),
-        memory_parameters=("RomBlock", "RamBlock"),
+        memory_parameters=("RomCut", "RamCut"),
         files=files,
         operation=op,
         cycles=window.out_h * window.out_w * words,

@@ -13,9 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from ... import Refusal
+from ..cuts import LUT_BITS
 from ..design import Design, Instance, Stream
 from ..flow import Flow
-from ..memory import LUT_BITS, Kind
+from ..memory import Kind
 from ..rules import DEPTHS, PLACES, WINDOWED
 from .geometry import Window
 from .sizes import CREDITS, ring
@@ -109,7 +110,8 @@ def _moved(flow: Flow, fifo: Instance, to: tuple[str, str], old: int, most: int)
         flow.shortfall(*to, old)
         return 0
     while most - old > 1:
-        middle = (old + most) // 2
+        # rather high: that a depth does is known after a few rounds, that it does not after many
+        middle = (old + 3 * most) // 4
         if flow.shortfall(*to, middle):
             old = middle
         else:

@@ -16,16 +16,17 @@ from ... import Refusal
 from ..board import Board
 from ..fold import PIXELS, Fold
 from ..ir import Conv, Network, QType, Requantize
-from ..memory import LUTS_PER_RAMB18, Estimate, Kind, Memory, Placed
+from ..memory import Estimate, Kind, Memory
 from ..packing import WIDE_PORTS, packings
 from ..resources import conv_logic
-from . import convolution
+from . import convolution, placement
 from .geometry import Window
 from .requantize import conv_shifts, sum_bits
 from .sizes import sizes
 from .units import storage
 from .wiring import divisors
 
+BATCH = 64  # options compared at once
 KEYS = {"pe", "simd"}, {"pe", "simd", "pixels"}
 
 
@@ -37,7 +38,7 @@ class Option:
     ----------
     fold : Fold
     block : bool
-        Whether its weights are in block RAM.
+        Whether its weights are in block RAM or UltraRAM.
     cycles : int
         A frame's, input and output beats included.
     cost : Estimate
@@ -109,7 +110,7 @@ def options(
         for packing in (None, *packs):
             if packing and (fold.pe % packing.channels or fold.pixels % packing.pixels):
                 continue
-            found += _priced(layer, replace(fold, packing=packing), board)
+            found += _priced(layer, replace(fold, packing=packing), board, given=folds is not None)
     return front(found)
 
 
@@ -170,8 +171,11 @@ class _Layer:
         )
 
 
-def _priced(layer: _Layer, fold: Fold, board: Board) -> list[Option]:
-    """Return a folding with weights in LUTs and in block RAM."""
+def _priced(layer: _Layer, fold: Fold, board: Board, given: bool) -> list[Option]:
+    """Return a folding with its weights in LUTs, in block RAM and, where there is, UltraRAM.
+
+    A folding whose logic alone is more than the board has none, unless it is `given`.
+    """
     conv = layer.conv
     size = sizes(conv, fold, layer.codes, layer.window)
     parameters = layer.parameters | {
@@ -186,6 +190,9 @@ def _priced(layer: _Layer, fold: Fold, board: Board) -> list[Option]:
     }
     if fold.packing:
         parameters |= convolution.dsp_parameters(fold, layer.codes)
+    logic = [conv_logic(parameters | {"RomBlock": block}) for block in (0, 1)]
+    if not given and logic[0].lut > board.lut:
+        return []  # not to be placed
     weights, window, room = convolution.memories(
         conv, fold, size, fold.lanes * layer.codes.bits, fold.pe * layer.out.bits
     )
@@ -195,38 +202,39 @@ def _priced(layer: _Layer, fold: Fold, board: Board) -> list[Option]:
         size.requantizers * (parameters["AccBits"] + parameters["ShiftBits"]),
         size.groups * size.turns,
     )
-    rest = sum((_cheaper(memory, board) for memory in (window, room, bias)), Estimate())
+    rest = sum((_cheapest(memory, board) for memory in (window, room, bias)), Estimate())
     widen = fold.lanes * layer.codes.bits  # what brings the input to this many lanes
     rest += Estimate(lut=widen // 2 + 10, ff=2 * widen + 10)
     cycles = layer_cycles(layer.network, conv, fold)
-    found = []
-    for block in (False, True):
-        logic = conv_logic(parameters | {"RomBlock": int(block)})
-        cost = logic + rest + Placed(weights, block, board.family).estimate
-        found.append(Option(fold, block, cycles, cost))
-    return found
+    return [
+        Option(fold, placed.block, cycles, rest + logic[placed.block] + placed.estimate)
+        for placed in placement.few(weights, board)
+    ]
 
 
-def _cheaper(memory: Memory, board: Board) -> Estimate:
-    """Return what a memory costs where `hls.memory.place` would put it first."""
-    luts = Placed(memory, False, board.family).estimate
-    if memory.lut_only:
-        return luts
-    block = Placed(memory, True, board.family).estimate
-    return luts if luts.lut + luts.lutram <= LUTS_PER_RAMB18 * 2 * block.bram36 else block
+def _cheapest(memory: Memory, board: Board) -> Estimate:
+    """Return what a memory costs where it takes the smallest share of the board."""
+    costs = (placed.estimate for placed in placement.few(memory, board))
+    return min(costs, key=lambda cost: placement.share(cost, board))
 
 
-def measures(cost: Estimate) -> tuple[int, int, int, int, int]:
-    """Return what a board limits: LUTs of all kinds, those as RAM, FFs, DSPs, RAMB18."""
+def measures(cost: Estimate) -> tuple[int, ...]:
+    """Return what a board limits: LUTs of all kinds, those as RAM, FFs, DSPs, RAMB18, URAM288."""
     memory = cost.lutram + cost.srl
-    return cost.lut + memory, memory, cost.ff, cost.dsp, round(2 * cost.bram36)
+    return cost.lut + memory, memory, cost.ff, cost.dsp, round(2 * cost.bram36), cost.uram
 
 
 def front(found: list[Option], cycles: bool = True) -> list[Option]:
     """Return the options that no other one beats or equals in all resources, and in cycles."""
-    rows = np.array([(o.cycles * cycles, *measures(o.cost)) for o in found]).reshape(-1, 6)
-    kept: list[int] = []
-    for index in np.lexsort(rows.T[::-1]):  # ascending: only those before can be better
-        if not kept or not (rows[kept] <= rows[index]).all(axis=1).any():
-            kept.append(index)
-    return [found[i] for i in kept]
+    rows = np.array([(o.cycles * cycles, *measures(o.cost)) for o in found]).reshape(-1, 7)
+    order = np.lexsort(rows.T[::-1])  # ascending: only those before can be better
+    kept = rows[:0]
+    indices: list[int] = []
+    for start in range(0, len(order), BATCH):
+        batch = order[start : start + BATCH]
+        beaten = (kept[None] <= rows[batch][:, None]).all(axis=2).any(axis=1)
+        for index in batch[~beaten]:
+            if not (kept <= rows[index]).all(axis=1).any():
+                kept = np.vstack([kept, rows[index]])
+                indices.append(index)
+    return [found[i] for i in indices]

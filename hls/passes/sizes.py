@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
+from ..cuts import LUT_BITS
 from ..fold import Fold
 from ..ir import Conv, QType
-from ..memory import LUT_BITS
 from .geometry import Window
 
 # Cycles through a convolution unit besides its words and its adder tree: from the last input beat

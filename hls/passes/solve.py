@@ -15,10 +15,10 @@ from ..board import Board
 from ..memory import Estimate
 from .folding import Option, front, measures
 
-RESOURCES = ("LUT", "LUT as memory", "FF", "DSP", "block RAM")
+RESOURCES = ("LUT", "LUT as memory", "FF", "DSP", "block RAM", "UltraRAM")
 # Share of a board that a folding may take. What is left of LUTs and flip-flops is for routing and
 # for what the formulas miss.
-SHARES = (0.85, 0.85, 0.85, 1.0, 1.0)
+SHARES = (0.85, 0.85, 0.85, 1.0, 1.0, 1.0)
 EFFORT = 20  # of a search, about seconds; most end in less with a proof
 SCALE = 1 << 24  # integers of the cost: parts of a board
 
@@ -43,7 +43,7 @@ class Solution:
 
 def limits(board: Board) -> tuple[int, ...]:
     """Return what a folding may take of each of `RESOURCES`."""
-    whole = (board.lut, board.slicem_lut, board.ff, board.dsp, 2 * board.bram36)
+    whole = (board.lut, board.slicem_lut, board.ff, board.dsp, 2 * board.bram36, board.uram)
     return tuple(int(share * each) for share, each in zip(SHARES, whole, strict=True))
 
 

@@ -132,7 +132,7 @@ def max_pool(op: MaxPool, source: Stream, sink: Stream) -> Instance:
             ),
             storage(op.name, Kind.FIFO, sink.width, fifo_depth),
         ),
-        memory_parameters=("RamBlock",),
+        memory_parameters=("RamCut",),
         operation=op,
         cycles=window.out_h * window.out_w * words,
         latency=WINDOW + words - deep + 1 + FIFO,
@@ -191,7 +191,7 @@ def fifo(source: Stream, sink: Stream, depth: int) -> Instance:
                 sink.layer, Kind.FIFO, width=source.width, depth=depth, bits=source.width * depth
             ),
         ),
-        memory_parameters=("Block",),
+        memory_parameters=("Cut",),
         cycles=source.beats,
         latency=FIFO,
     )

@@ -1,7 +1,7 @@
 zf_table.sv
 zf_pair_table.sv
+zf_block.sv
 zf_rom.sv
-zf_ram_block.sv
 zf_ram.sv
 zf_skew.sv
 zf_ram_skew.sv
@@ -37,3 +37,8 @@ zf_max_pool.sv
 zf_sum_pool.sv
 zf_axis_in.sv
 zf_axis_out.sv
+zf_uram.sv
+zf_signature.sv
+zf_registers.sv
+zf_control.sv
+zf_gate.sv

@@ -13,6 +13,9 @@
 // made of LUTs (DspChannels = 0) or share DSPs (zf_mac_dsp); then Toggle says whose codes'
 // top bits are inverted, and the biases make up for it.
 //
+// The low Outside bits of each weight word are not in its ROM: rom_word_i must be those of the word
+// at rom_addr_o two cycles before; rom_step_o says that it is taken.
+//
 // Latency: that of zynqfire.hls.passes.sizes, from the last input beat that a step of Pixels
 // outputs needs to its first output beat.
 // Throughput: OutH*ceil(OutW/Pixels)*Groups*Words cycles a frame, Words =
@@ -56,12 +59,17 @@ module zf_conv #(
     parameter              Lo         = 0,
     parameter              Hi         = 15,
     parameter int          Room       = 16,
-    parameter int unsigned RomBlock   = 0,
-    parameter int unsigned RamBlock   = 0,
+    parameter logic [511:0] RomCut   = '0,
+    parameter logic [511:0] RamCut   = '0,
     parameter              WeightFile = "none.mem",
     parameter              BiasFile   = "none.mem",
     parameter              RestInit   = 32'd0,
-    parameter int          Primitives = 0
+    parameter int          Primitives = 0,
+    parameter int          Outside    = 0,
+    localparam int Simd = Taps * Lanes,
+    localparam int Words = KernelH * KernelW * Channels / Simd,
+    localparam int RomAddrBits = (Words * Groups > 1) ? $clog2(Words * Groups) : 1,
+    localparam int Outer = (Outside > 0) ? Outside : 1
 ) (
     input  logic                   clk_i,
     input  logic                   rst_i,
@@ -70,11 +78,11 @@ module zf_conv #(
     output logic                   s_tready_o,
     output logic [ Pe*OutBits-1:0] m_tdata_o,
     output logic                   m_tvalid_o,
-    input  logic                   m_tready_i
+    input  logic                   m_tready_i,
+    output logic [RomAddrBits-1:0] rom_addr_o,
+    output logic                   rom_step_o,
+    input  logic [      Outer-1:0] rom_word_i
 );
-
-  localparam int Simd = Taps * Lanes;
-  localparam int Words = KernelH * KernelW * Channels / Simd;
 
   logic go, take, fetch, word_valid, word_last;
   logic [Pixels*Simd*ABits-1:0] word;
@@ -82,7 +90,7 @@ module zf_conv #(
       .Bits(ABits), .Channels(Channels), .Lanes(Lanes), .InH(InH), .InW(InW), .KernelH(KernelH),
       .KernelW(KernelW), .StrideH(StrideH), .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft),
       .OutH(OutH), .OutW(OutW), .Pixels(Pixels), .Taps(Taps), .Groups(Groups), .Places(Places),
-      .Chains(Chains), .Toggle(Toggle), .Block(RamBlock)
+      .Chains(Chains), .Toggle(Toggle), .Cut(RamCut)
   ) u_window (
       .clk_i, .rst_i, .s_tdata_i, .s_tvalid_i, .s_tready_o, .go_i(go), .take_o(take),
       .fetch_o(fetch), .m_valid_o(word_valid), .m_last_o(word_last), .m_data_o(word)
@@ -94,11 +102,12 @@ module zf_conv #(
       .Pe(Pe), .Simd(Simd), .Pixels(Pixels), .ABits(ABits), .ASigned(ASigned), .WBits(WBits),
       .AccBits(AccBits), .Words(Words), .Groups(Groups), .DspPixels(DspPixels),
       .DspChannels(DspChannels), .CodeAt(CodeAt), .WeightAt(WeightAt), .Chains(Chains),
-      .Block(RomBlock), .InitFile(WeightFile),
-      .RestInit(RestInit), .Primitives(Primitives)
+      .Cut(RomCut), .InitFile(WeightFile),
+      .RestInit(RestInit), .Primitives(Primitives), .Outside(Outside)
   ) u_mvu (
       .clk_i, .rst_i, .fetch_i(fetch), .s_valid_i(word_valid), .s_last_i(word_last),
-      .s_data_i(word), .m_fetch_o(acc_fetch), .m_valid_o(acc_valid), .m_data_o(acc)
+      .s_data_i(word), .rom_addr_o, .rom_step_o, .rom_word_i, .m_fetch_o(acc_fetch),
+      .m_valid_o(acc_valid), .m_data_o(acc)
   );
 
   logic code_valid;
@@ -120,8 +129,7 @@ module zf_conv #(
     );
   end else begin : g_reorder
     zf_reorder #(
-        .Bits(Pe * OutBits), .Pixels(Pixels), .Groups(Groups), .OutW(OutW), .Blocks(Room),
-        .Block(0)
+        .Bits(Pe * OutBits), .Pixels(Pixels), .Groups(Groups), .OutW(OutW), .Blocks(Room)
     ) u_reorder (
         .clk_i, .rst_i, .take_i(take), .go_o(go), .s_valid_i(code_valid), .s_data_i(code),
         .m_tdata_o, .m_tvalid_o, .m_tready_i

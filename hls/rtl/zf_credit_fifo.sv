@@ -37,7 +37,7 @@ module zf_credit_fifo #(
     else left_q <= left_q + Bits'($signed({1'b0, back})) - (take_i ? Bits'(Words) : '0);
   end
 
-  zf_fifo #(.Width(Width), .Depth(Depth), .Block(0)) u_fifo (
+  zf_fifo #(.Width(Width), .Depth(Depth)) u_fifo (
       .clk_i, .rst_i, .s_tdata_i(s_data_i), .s_tvalid_i(s_valid_i), .s_tready_o(unused_ready),
       .m_tdata_o, .m_tvalid_o, .m_tready_i
   );

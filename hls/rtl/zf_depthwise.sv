@@ -40,8 +40,8 @@ module zf_depthwise #(
     parameter              Lo         = 0,
     parameter              Hi         = 15,
     parameter int          FifoDepth  = 16,
-    parameter int unsigned RomBlock   = 0,
-    parameter int unsigned RamBlock   = 0,
+    parameter logic [511:0] RomCut   = '0,
+    parameter logic [511:0] RamCut   = '0,
     parameter              WeightFile = "none.mem",
     parameter              BiasFile   = "none.mem"
 ) (
@@ -67,7 +67,7 @@ module zf_depthwise #(
   zf_window #(
       .Bits(ABits), .Channels(Channels), .Lanes(Lanes), .InH(InH), .InW(InW), .KernelH(KernelH),
       .KernelW(KernelW), .StrideH(StrideH), .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft),
-      .OutH(OutH), .OutW(OutW), .Places(Places), .Block(RamBlock)
+      .OutH(OutH), .OutW(OutW), .Places(Places), .Cut(RamCut)
   ) u_window (
       .clk_i, .rst_i, .s_tdata_i, .s_tvalid_i, .s_tready_o, .go_i(go), .take_o(take),
       .fetch_o(fetch), .m_valid_o(word_valid), .m_last_o(unused_last), .m_data_o(word)
@@ -80,7 +80,7 @@ module zf_depthwise #(
       .clk_i, .rst_i, .step_i(fetch), .value_o(addr), .last_o(unused_addr)
   );
   zf_rom #(
-      .Width(Lanes * WBits), .Depth(Words), .Block(RomBlock), .InitFile(WeightFile)
+      .Width(Lanes * WBits), .Depth(Words), .Cut(RomCut), .InitFile(WeightFile)
   ) u_rom (
       .clk_i, .addr_i(addr), .data_o(weights)
   );

@@ -2,17 +2,17 @@
 // First in, first out: holds exactly Depth words (3 for Depth = 2; 4 for Depth = 2 or 3 in block
 // RAM), the words in the output registers included.
 //
-// Block = 0: LUT RAM, read straight into the output register.
-// Block = 1: block RAM, whose read register and the output register behind it are a pipeline that
+// Cut = 0: LUT RAM, read straight into the output register.
+// Else block RAM, cut as Cut says (zf_block), whose read register and the output register behind it are a pipeline that
 // closes its gaps, so that no further buffer is needed.
 // s_tready_o, m_tvalid_o and m_tdata_o are registers.
 //
-// Latency 2 clocks (Block = 0) or 3 (Block = 1) through an empty FIFO; a word in and out every
+// Latency 2 clocks (LUT RAM) or 3 (block RAM) through an empty FIFO; a word in and out every
 // clock.
 module zf_fifo #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 16,
-  parameter int unsigned Block = 0
+  parameter logic [511:0] Cut = '0
 ) (
   input  logic             clk_i,
   input  logic             rst_i,
@@ -26,18 +26,17 @@ module zf_fifo #(
   input  logic             m_tready_i
 );
 
-  if (Width < 1 || Depth < 2 || Block > 1) begin : gen_bad
-    initial $fatal(1, "%m: Width >= 1, Depth >= 2 and Block 0 or 1 wanted, not %0d, %0d, %0d",
-                   Width, Depth, Block);
+  if (Width < 1 || Depth < 2) begin : gen_bad
+    initial $fatal(1, "%m: Width >= 1 and Depth >= 2 wanted, not %0d, %0d", Width, Depth);
   end
 
   // The words of the memory itself; the registers behind it hold the others.
-  localparam int unsigned Stages = Block == 0 ? 1 : 2;
+  localparam int unsigned Stages = Cut == '0 ? 1 : 2;
   localparam int unsigned Words = Depth < Stages + 2 ? 2 : Depth - Stages;
   localparam int unsigned AddrBits = $clog2(Words);
   localparam int unsigned CountBits = $clog2(Words + 1);
   // Where a power of two takes no more primitives, the addresses wrap for nothing.
-  localparam int unsigned Places = Words <= (Block == 0 ? 64 : 4096) ? 2**AddrBits : Words;
+  localparam int unsigned Places = Words <= (Cut == '0 ? 64 : 4096) ? 2**AddrBits : Words;
   localparam bit Wrap = Places != 2**AddrBits;
   localparam logic [AddrBits-1:0] Last = AddrBits'(Places - 1);
 
@@ -71,7 +70,7 @@ module zf_fifo #(
     end
   end
 
-  if (Block == 0) begin : gen_lut
+  if (Cut == '0) begin : gen_lut
     (* ram_style = "distributed" *) logic [Width-1:0] memory [Places];
 
     assign read = !valid_q || m_tready_i;
@@ -89,9 +88,10 @@ module zf_fifo #(
     assign move = !valid_q || m_tready_i;
     assign read = !fetched_q || move;
 
-    zf_ram_block #(
+    zf_block #(
       .Width(Width),
-      .Depth(Places)
+      .Depth(Places),
+      .Cut  (Cut)
     ) u_memory (
       .clk_i,
       .we_i   (push),

@@ -28,7 +28,7 @@ module zf_max_pool #(
     parameter int          OutW      = 2,
     parameter int          Places    = 8,
     parameter int          FifoDepth = 16,
-    parameter int unsigned RamBlock  = 0
+    parameter logic [511:0] RamCut  = '0
 ) (
     input  logic                  clk_i,
     input  logic                  rst_i,
@@ -53,7 +53,7 @@ module zf_max_pool #(
   zf_window #(
       .Bits(Bits), .Channels(Channels), .Lanes(Lanes), .InH(InH), .InW(InW), .KernelH(KernelH),
       .KernelW(KernelW), .StrideH(StrideH), .StrideW(StrideW), .PadTop(PadTop), .PadLeft(PadLeft),
-      .OutH(OutH), .OutW(OutW), .Places(Places), .Block(RamBlock)
+      .OutH(OutH), .OutW(OutW), .Places(Places), .Cut(RamCut)
   ) u_window (
       .clk_i, .rst_i, .s_tdata_i(s_tdata_i ^ Flip), .s_tvalid_i, .s_tready_o, .go_i(go),
       .take_o(take), .fetch_o(unused_fetch), .m_valid_o(word_valid), .m_last_o(unused_last),

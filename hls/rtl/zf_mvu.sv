@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// zf_mvu: folded matrix-vector unit, weights in its own ROM.
+// zf_mvu: folded matrix-vector unit, weights in its own ROM but for Outside low bits of each word.
 //
 // Each word brings Simd codes of each of Pixels pixels, which all meet the ROM's next Simd*Pe
 // weights:
@@ -9,6 +9,8 @@
 // zf_window reads (weight order of hls/ir.py), and starts over after the last, once a step.
 // DspChannels = 0: products of LUTs (zf_mac_lut), exact sums. Else DSPs (zf_mac_dsp): codes come
 // skewed and stand as it says, weights share DSPs as it says.
+// rom_word_i must be the low Outside bits of the word at rom_addr_o two cycles before (Block = 1);
+// rom_step_o says that this word is taken.
 //
 // A word's stage 0 must come two cycles after its fetch_i, a product's words without a gap.
 // Latency: that of zf_mac_lut or zf_mac_dsp; m_fetch_o is 2 cycles ahead. Throughput: a word a
@@ -29,10 +31,14 @@ module zf_mvu #(
     parameter int          CodeAt      = 0,
     parameter int          WeightAt    = 0,
     parameter int          Chains      = Simd,
-    parameter int unsigned Block       = 0,
+    parameter logic [511:0] Cut       = '0,
     parameter              InitFile    = "none.mem",
     parameter              RestInit    = 32'd0,
-    parameter int          Primitives  = 0
+    parameter int          Primitives  = 0,
+    parameter int          Outside     = 0,
+    localparam int Depth = Words * Groups,
+    localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1,
+    localparam int Outer = (Outside > 0) ? Outside : 1
 ) (
     input  logic                         clk_i,
     input  logic                         rst_i,
@@ -40,27 +46,40 @@ module zf_mvu #(
     input  logic                         s_valid_i,
     input  logic                         s_last_i,
     input  logic [Pixels*Simd*ABits-1:0] s_data_i,
+    output logic [         AddrBits-1:0] rom_addr_o,
+    output logic                         rom_step_o,
+    input  logic [            Outer-1:0] rom_word_i,
     output logic                         m_fetch_o,
     output logic                         m_valid_o,
     output logic [Pixels*Pe*AccBits-1:0] m_data_o
 );
 
-  localparam int Depth = Words * Groups;
-  localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1;
-
   logic [AddrBits-1:0] addr;
   logic [Simd*Pe*WBits-1:0] weights;
-  logic unused_last;
+  logic unused_last, unused;
+  assign unused = ^rom_word_i;
   zf_count #(.Count(Depth)) u_addr (
       .clk_i, .rst_i, .step_i(fetch_i), .value_o(addr), .last_o(unused_last)
   );
 
+  assign rom_addr_o = addr;
+  assign rom_step_o = fetch_i;
+
+  if (Outside > 0 && Outside < Simd * Pe * WBits && Cut == '0) begin : gen_bad
+    initial $fatal(1, "%m: Cut must not be 0 where Outside is %0d", Outside);
+  end
+
   if (DspChannels == 0) begin : g_lut
-    zf_rom #(
-        .Width(Simd * Pe * WBits), .Depth(Depth), .Block(Block), .InitFile(InitFile)
-    ) u_rom (
-        .clk_i, .addr_i(addr), .data_o(weights)
-    );
+    if (Outside > 0) begin : g_outside
+      assign weights[Outer-1:0] = rom_word_i;
+    end
+    if (Outside < Simd * Pe * WBits) begin : g_inside
+      zf_rom #(
+          .Width(Simd * Pe * WBits - Outside), .Depth(Depth), .Cut(Cut), .InitFile(InitFile)
+      ) u_rom (
+          .clk_i, .addr_i(addr), .data_o(weights[Simd*Pe*WBits-1:Outside])
+      );
+    end
     zf_mac_lut #(
         .Pe(Pe), .Simd(Simd), .Pixels(Pixels), .ABits(ABits), .ASigned(ASigned), .WBits(WBits),
         .AccBits(AccBits), .Words(Words), .Primitives(Primitives)
@@ -73,10 +92,12 @@ module zf_mvu #(
     logic [Simd*Pe*WBits-1:0] rest;
     logic [Stages-1:0] use_rest;
     zf_weights #(
-        .Lanes(Simd), .Bits(Pe * WBits), .Chains(Chains), .Depth(Depth), .Block(Block),
-        .InitFile(InitFile), .RestInit(RestInit), .Primitives(Primitives)
+        .Lanes(Simd), .Bits(Pe * WBits), .Chains(Chains), .Depth(Depth), .Cut(Cut),
+        .InitFile(InitFile), .RestInit(RestInit), .Primitives(Primitives),
+        .Outside(Outside)
     ) u_rom (
-        .clk_i, .addr_i(addr), .data_o(weights), .rest_o(rest), .use_rest_o(use_rest)
+        .clk_i, .addr_i(addr), .word_i(rom_word_i), .data_o(weights), .rest_o(rest),
+        .use_rest_o(use_rest)
     );
     zf_mac_dsp #(
         .Pe(Pe), .Simd(Simd), .Pixels(Pixels), .ABits(ABits), .WBits(WBits), .AccBits(AccBits),

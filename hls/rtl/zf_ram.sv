@@ -3,8 +3,8 @@
 //
 //   rdata_o(t + 2) = clear_i(t + 1) ? ClearTo : memory[raddr_i(t)]
 //
-// Block = 0: LUT RAM between an address register and an output register.
-// Block = 1: block RAM (zf_ram_block) and an output register.
+// Cut = 0: LUT RAM between an address register and an output register.
+// Else block RAM, cut as Cut says (zf_block), and an output register.
 // A read of the word that is written in the same clock returns the old word, the new one or
 // anything.
 //
@@ -12,7 +12,7 @@
 module zf_ram #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 512,
-  parameter int unsigned Block = 1,
+  parameter logic [511:0] Cut = '0,
   parameter logic [Width-1:0] ClearTo = '0
 ) (
   input  logic                                       clk_i,
@@ -24,17 +24,12 @@ module zf_ram #(
   output logic [Width-1:0]                           rdata_o
 );
 
-  if (Width < 1 || Depth < 1 || Block > 1) begin : gen_bad
-    initial $fatal(1, "%m: Width and Depth must be positive and Block 0 or 1, not %0d, %0d, %0d",
-                   Width, Depth, Block);
-  end
-
   localparam int unsigned AddrBits = Depth > 1 ? $clog2(Depth) : 1;
 
   logic [Width-1:0] rdata_q;
   assign rdata_o = rdata_q;
 
-  if (Block == 0) begin : gen_lut
+  if (Cut == '0) begin : gen_lut
     (* ram_style = "distributed" *) logic [Width-1:0] memory [Depth];
     logic [AddrBits-1:0] raddr_q;
 
@@ -47,9 +42,10 @@ module zf_ram #(
   end else begin : gen_block
     logic [Width-1:0] word;
 
-    zf_ram_block #(
+    zf_block #(
       .Width(Width),
-      .Depth(Depth)
+      .Depth(Depth),
+      .Cut  (Cut)
     ) u_memory (
       .clk_i,
       .we_i,

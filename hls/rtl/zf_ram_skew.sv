@@ -13,7 +13,7 @@ module zf_ram_skew #(
     parameter int              Bits    = 4,
     parameter int              Chains  = 4,
     parameter int              Depth   = 16,
-    parameter int unsigned     Block   = 0,
+    parameter logic [511:0] Cut   = '0,
     parameter logic [Bits-1:0] ClearTo = '0,
     localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1,
     localparam int Stages = (Lanes + Chains - 1) / Chains
@@ -27,7 +27,7 @@ module zf_ram_skew #(
     output logic [Lanes*Bits-1:0] rdata_o
 );
 
-  if (Block == 0) begin : g_lut
+  if (Cut == '0) begin : g_lut
     logic [Stages*AddrBits-1:0] raddr;  // of each stage
     logic [Stages-1:0] clear;
     if (Stages > 1) begin : g_delay
@@ -46,7 +46,7 @@ module zf_ram_skew #(
     for (genvar s = 0; s < Stages; s++) begin : g_stage
       localparam int First = (Stages - 1 - s) * Chains;
       localparam int Some = (First + Chains > Lanes) ? Lanes - First : Chains;
-      zf_ram #(.Width(Some * Bits), .Depth(Depth), .Block(0), .ClearTo({Some{ClearTo}})) u_ram (
+      zf_ram #(.Width(Some * Bits), .Depth(Depth), .ClearTo({Some{ClearTo}})) u_ram (
           .clk_i, .we_i, .waddr_i, .wdata_i(wdata_i[First*Bits+:Some*Bits]),
           .raddr_i(raddr[s*AddrBits+:AddrBits]), .clear_i(clear[s]),
           .rdata_o(rdata_o[First*Bits+:Some*Bits])
@@ -55,7 +55,7 @@ module zf_ram_skew #(
   end else begin : g_block
     logic [Lanes*Bits-1:0] word;
     zf_ram #(
-        .Width(Lanes * Bits), .Depth(Depth), .Block(1), .ClearTo({Lanes{ClearTo}})
+        .Width(Lanes * Bits), .Depth(Depth), .Cut(Cut), .ClearTo({Lanes{ClearTo}})
     ) u_ram (
         .clk_i, .we_i, .waddr_i, .wdata_i, .raddr_i, .clear_i, .rdata_o(word)
     );

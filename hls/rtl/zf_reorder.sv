@@ -13,8 +13,7 @@ module zf_reorder #(
     parameter int          Pixels = 2,
     parameter int          Groups = 4,
     parameter int          OutW   = 4,
-    parameter int          Blocks = 2,
-    parameter int unsigned Block  = 0
+    parameter int          Blocks = 2
 ) (
     input  logic            clk_i,
     input  logic            rst_i,
@@ -115,17 +114,10 @@ module zf_reorder #(
     assign unused = ^{write_group, read_group};
   end
 
-  if (Block == 0) begin : g_lut
-    (* ram_style = "distributed" *) logic [Bits-1:0] memory[Depth];
-    always_ff @(posedge clk_i) begin
-      if (s_valid_i) memory[write_addr] <= s_data_i;
-      if (load) m_tdata_o <= memory[read_addr];
-    end
-  end else begin : g_block
-    zf_ram_block #(.Width(Bits), .Depth(Depth)) u_ram (
-        .clk_i, .we_i(s_valid_i), .waddr_i(write_addr), .wdata_i(s_data_i), .re_i(load),
-        .raddr_i(read_addr), .rdata_o(m_tdata_o)
-    );
+  (* ram_style = "distributed" *) logic [Bits-1:0] memory[Depth];
+  always_ff @(posedge clk_i) begin
+    if (s_valid_i) memory[write_addr] <= s_data_i;
+    if (load) m_tdata_o <= memory[read_addr];
   end
 
 endmodule

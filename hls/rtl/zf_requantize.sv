@@ -64,7 +64,7 @@ module zf_requantize #(
         .clk_i, .rst_i, .step_i(fetch_i), .value_o(addr), .last_o(unused_last)
     );
     zf_rom #(
-        .Width(Lanes * WordBits), .Depth(Groups), .Block(0), .InitFile(InitFile)
+        .Width(Lanes * WordBits), .Depth(Groups), .InitFile(InitFile)
     ) u_rom (
         .clk_i, .addr_i(addr), .data_o(words)
     );

@@ -4,11 +4,12 @@
 //
 //   word[lane l](t + 2 + stage(l)) = memory[addr_i(t)][lane l],  stage(l) = Stages - 1 - l/Chains
 // where word is rest_o at stages s with use_rest_o[s], else data_o.
-// Block = 0: LUTs; the address goes down the stages, not the data, and the word is not registered:
+// Cut = 0: LUTs; the address goes down the stages, not the data, and the word is not registered:
 // it goes straight into the DSPs. A table is as large as a power of two: where few words go beyond
 // one, they have a table of their own, and the DSPs choose. With Primitives = 1 and up to 32 such
 // words that is zf_pair_table, RestInit its contents.
-// Block = 1: block RAM (zf_rom) and zf_skew.
+// Else block RAM, cut as Cut says (zf_rom), and zf_skew; the low Outside bits of a word come from
+// elsewhere, as word_i, two cycles after the address.
 // Latency: 2 cycles and the lane's stage. Throughput: a word a cycle.
 
 module zf_weights #(
@@ -16,27 +17,34 @@ module zf_weights #(
     parameter int          Bits     = 8,
     parameter int          Chains   = 2,
     parameter int          Depth    = 16,
-    parameter int unsigned Block    = 0,
+    parameter logic [511:0] Cut    = '0,
     parameter              InitFile = "none.mem",
     parameter              RestInit = 32'd0,
     parameter int          Primitives = 0,
+    parameter int          Outside  = 0,
     localparam int Stages = (Lanes + Chains - 1) / Chains,
-    localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1
+    localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1,
+    localparam int Outer = (Outside > 0) ? Outside : 1
 ) (
     input  logic                  clk_i,
     input  logic [  AddrBits-1:0] addr_i,
+    input  logic [     Outer-1:0] word_i,
     output logic [Lanes*Bits-1:0] data_o,
     output logic [Lanes*Bits-1:0] rest_o,
     output logic [    Stages-1:0] use_rest_o
 );
 
   localparam int Low = 1 << (AddrBits - 1);
-  localparam bit Split = Block == 0 && Depth > 64 && Depth - Low <= Low / 2;
+  localparam bit Luts = Cut == '0 && Outside == 0;
+  localparam bit Split = Luts && Depth > 64 && Depth - Low <= Low / 2;
   localparam int Words = Split ? Low : Depth;
   localparam int WordBits = Split ? AddrBits - 1 : AddrBits;
   localparam int RestBits = (Depth - Low > 1) ? $clog2(Depth - Low) : 1;
 
-  if (Block == 0) begin : g_lut
+  logic unused;
+  assign unused = ^word_i;
+
+  if (Luts) begin : g_lut
     localparam logic [32*Lanes*Bits-1:0] Init = (32 * Lanes * Bits)'(RestInit);
     logic [(Stages+1)*AddrBits-1:0] addr_q;
     always_ff @(posedge clk_i) addr_q <= {addr_q[Stages*AddrBits-1:0], addr_i};
@@ -73,9 +81,16 @@ module zf_weights #(
     end
   end else begin : g_block
     logic [Lanes*Bits-1:0] word;
-    zf_rom #(.Width(Lanes * Bits), .Depth(Depth), .Block(1), .InitFile(InitFile)) u_rom (
-        .clk_i, .addr_i, .data_o(word)
-    );
+    if (Outside > 0) begin : g_outside
+      assign word[Outer-1:0] = word_i;
+    end
+    if (Outside < Lanes * Bits) begin : g_inside
+      zf_rom #(
+          .Width(Lanes * Bits - Outside), .Depth(Depth), .Cut(Cut), .InitFile(InitFile)
+      ) u_rom (
+          .clk_i, .addr_i, .data_o(word[Lanes*Bits-1:Outside])
+      );
+    end
     zf_skew #(.Lanes(Lanes), .Bits(Bits), .Chains(Chains)) u_skew (
         .clk_i, .data_i(word), .data_o
     );

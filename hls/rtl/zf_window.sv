@@ -48,7 +48,7 @@ module zf_window #(
     parameter int              Places   = 16,
     parameter int              Chains   = Taps * Lanes,
     parameter logic [Pixels-1:0] Toggle = '0,
-    parameter int unsigned     Block    = 0
+    parameter logic [511:0] Cut    = '0
 ) (
     input  logic                              clk_i,
     input  logic                              rst_i,
@@ -73,7 +73,7 @@ module zf_window #(
   localparam int Copies = Pixels * Columns;
   localparam bit Banked = Pixels > 1 && InH == 1 && KernelH == 1 && KernelW == 1 && StrideW == 1
       && PadTop == 0 && PadLeft == 0 && OutH == 1 && OutW == InW && InW % Pixels == 0;
-  localparam int Share = Banked ? Pixels : 1;  // pixels for each of a memory's
+  localparam int Share = Banked ? Pixels : 1;  // a memory holds every Share-th pixel of the map
   localparam int BankDepth = (Serial ? Places / Share : InW) * Deep;
   localparam int AddrBits = (BankDepth > 1) ? $clog2(BankDepth) : 1;
   // An address that goes down a cascade reads a word's last lanes as many cycles later.
@@ -112,8 +112,8 @@ module zf_window #(
       .Pixels(Pixels), .Taps(Taps), .Deep(Deep), .Columns(Run), .Lines(Lines), .Groups(Groups)
   ) u_walk (
       .clk_i, .rst_i, .step_i(step), .end_product_o(end_product), .end_step_o(end_step),
-      .next_o(next_word), .next_end_step_o(next_end_step), .outermost_o(outermost), .inside_o(in_map),
-      .y_o(y), .x_o(x)
+      .next_o(next_word), .next_end_step_o(next_end_step), .outermost_o(outermost),
+      .inside_o(in_map), .y_o(y), .x_o(x)
   );
 
   // Only the first word waits; the rest of its window is stored by then.
@@ -234,7 +234,7 @@ module zf_window #(
       logic outside_q;
       always_ff @(posedge clk_i) outside_q <= !in_map[p];
       zf_ram_skew #(
-          .Lanes(Lanes), .Bits(Bits), .Chains(Chains), .Depth(BankDepth), .Block(Block),
+          .Lanes(Lanes), .Bits(Bits), .Chains(Chains), .Depth(BankDepth), .Cut(Cut),
           .ClearTo(Zero)
       ) u_ram (
           .clk_i, .we_i(write[p]), .waddr_i(write_addr[p*AddrBits+:AddrBits]),
@@ -281,7 +281,7 @@ module zf_window #(
     end
 
     for (genvar i = 0; i < Copies * Banks; i++) begin : g_bank
-      zf_ram #(.Width(Width), .Depth(BankDepth), .Block(Block)) u_ram (
+      zf_ram #(.Width(Width), .Depth(BankDepth), .Cut(Cut)) u_ram (
           .clk_i, .we_i(write[i]), .waddr_i(write_addr[i/Banks*AddrBits+:AddrBits]),
           .wdata_i(s_tdata_i), .raddr_i(read_addr), .clear_i(1'b0),
           .rdata_o(read[i*Width+:Width])

@@ -7,9 +7,12 @@
 // order. A step is `Pixels` neighbouring output pixels of a row; the last of a row may have fewer.
 // end_*_o say what the current word is the last of, and outermost_o[4:0] which is the largest of
 // frame, row, step, product and run that it is the last of, one-hot or none; inside_o[p*Taps + t]
-// says that tap t of pixel p lies inside the map. y_o, x_o is the step of the word after. The
-// counters lead the current word by one, so that every output is a register but inside_o, which is
-// two LUTs away from some.
+// says that tap t of pixel p lies inside the map. next_o says that the current word changes; y_o,
+// x_o is the step of the word after, and next_end_step_o is the end_step_o of that.
+//
+// The counters lead the current word by one. So end_*_o and outermost_o are registers, y_o and x_o
+// are the counters', inside_o is two LUTs away from registers and next_end_step_o one; next_o
+// follows step_i in its cycle.
 //
 // Latency: the first word's flags come a cycle after reset. Throughput: a step a cycle.
 
@@ -39,8 +42,8 @@ module zf_window_walk #(
     input  logic                   step_i,
     output logic                   end_product_o,
     output logic                   end_step_o,
-    output logic                   next_o,  // the current word changes,
-    output logic                   next_end_step_o,  // to one of which this is end_step_o
+    output logic                   next_o,
+    output logic                   next_end_step_o,
     output logic [            4:0] outermost_o,
     output logic [Pixels*Taps-1:0] inside_o,
     output logic [      YBits-1:0] y_o,
@@ -87,7 +90,7 @@ module zf_window_walk #(
 
   assign end_run     = last_deep && last_column;
   assign end_product = end_run && last_line;
-  assign end_step   = end_product && last_group;
+  assign end_step    = end_product && last_group;
   assign end_row     = end_step && last_x;
   assign next_o          = lead;
   assign next_end_step_o = end_step;

@@ -1,4 +1,4 @@
-"""Yosys infers exactly the block RAMs that `hls.memory` counts, over a spread of shapes."""
+"""Yosys infers exactly the primitives that `hls.memory` counts, over a spread of shapes."""
 
 import json
 import random
@@ -8,18 +8,25 @@ from pathlib import Path
 import pytest
 
 from zynqfire.board import resources, yosys
+from zynqfire.board.catalog import load
+from zynqfire.hls.cuts import Row, encode, whole
 from zynqfire.hls.memory import Kind, Memory, Placed, rom_files
+from zynqfire.hls.passes.placement import few
+from zynqfire.rtl_tb.pieces import MIXED, depth
 
 RTL = Path(__file__).parents[2] / "hls" / "rtl"
-LIBRARY = ("zf_table.sv", "zf_rom.sv", "zf_ram_block.sv", "zf_ram.sv", "zf_fifo.sv")
-BLOCK = [  # kind, width, depth
+LIBRARY = ("zf_table.sv", "zf_block.sv", "zf_rom.sv", "zf_ram.sv", "zf_fifo.sv")
+BOARDS = {"xc7": load("pynq-z2"), "xcup": load("ultra96")}
+SHAPES = [  # kind, width, words of the memory, 1 to 5,000 by 1 to 2,048 bits
     *[(Kind.WEIGHTS, width, depth) for width, depth in ((5, 4), (36, 512), (37, 512), (72, 100))],
     *[(Kind.WEIGHTS, width, depth) for width, depth in ((73, 300), (18, 1024), (19, 700))],
     *[(Kind.WEIGHTS, width, depth) for width, depth in ((9, 2048), (12, 1100), (100, 1152))],
-    *[(Kind.WEIGHTS, width, depth) for width, depth in ((4, 4096), (7, 2400), (14, 9216))],
+    *[(Kind.WEIGHTS, width, depth) for width, depth in ((4, 4096), (7, 2400), (14, 5000))],
+    *[(Kind.WEIGHTS, width, depth) for width, depth in ((1, 5000), (256, 2330), (48, 540))],
+    *[(Kind.WEIGHTS, width, depth) for width, depth in ((2048, 130), (384, 4032), (1, 40))],
     (Kind.WEIGHTS, 3, 33000),
     *[(Kind.WINDOW, width, depth) for width, depth in ((5, 2), (72, 512), (12, 1100), (40, 700))],
-    *[(Kind.WINDOW, width, depth) for width, depth in ((7, 2400), (10, 5000))],
+    *[(Kind.WINDOW, width, depth) for width, depth in ((7, 2400), (10, 5000), (64, 540))],
     *[(Kind.FIFO, width, depth) for width, depth in ((8, 2), (30, 514), (36, 515), (9, 2051))],
 ]
 LUTS = [
@@ -31,9 +38,27 @@ LUTS = [
 BEFORE = "read_verilog -lib +/xilinx/cells_sim.v\nproc\nopt\nmemory -nomap\nopt_clean"
 
 
-def instance(name: str, kind: Kind, width: int, depth: int, block: int) -> tuple[str, list[str]]:
+def memory(kind: Kind, width: int, depth: int) -> Memory:
+    """Return a memory without padding."""
+    return Memory("a", kind, width, depth, width * depth)
+
+
+def placed(family: str) -> list[Placed]:
+    """Return memories plainly cut, and as the solver would; every kind of row and column."""
+    found = []
+    for kind, width, words in SHAPES:
+        wanted = memory(kind, width, words)
+        found.append(Placed(wanted, whole(width, wanted.words(True)), family))
+        found += [p for p in few(wanted, BOARDS[family]) if p.block]
+    for width, cut in MIXED.values():
+        found.append(Placed(memory(Kind.WEIGHTS, width, depth(cut)), cut, family))
+    return list(dict.fromkeys(found))
+
+
+def instance(name: str, one: Placed) -> tuple[str, list[str]]:
     """Return an instance and the ports that it needs."""
-    address = max(1, (depth - 1).bit_length())
+    kind, width, words = one.memory.kind, one.memory.width, one.memory.depth
+    address = max(1, (words - 1).bit_length())
     if kind is Kind.FIFO:
         ports = {"s_tdata_i": width, "s_tvalid_i": 1, "s_tready_o": 1}
         ports |= {"m_tdata_o": width, "m_tvalid_o": 1, "m_tready_i": 1, "rst_i": 1}
@@ -46,7 +71,7 @@ def instance(name: str, kind: Kind, width: int, depth: int, block: int) -> tuple
     file = f', .InitFile("{name}.mem")' if module == "zf_rom" else ""
     wires = ", ".join(f".{port}({name}_{port})" for port in ports)
     text = (
-        f"{module} #(.Width({width}), .Depth({depth}), .Block({block}){file}) "
+        f"{module} #(.Width({width}), .Depth({words}), .Cut(512'h{encode(one.cut):x}){file}) "
         f"{name} (.clk_i, {wires});"
     )
     directions = {"i": "input", "o": "output"}
@@ -55,17 +80,21 @@ def instance(name: str, kind: Kind, width: int, depth: int, block: int) -> tuple
     ]
 
 
-def inferred(shapes, block: int, folder: Path, flow: str) -> list[Counter]:
-    """Return the cells that Yosys makes of each memory, in one run, with random contents."""
-    rng = random.Random(1)
+def contents(index: int, one: Placed) -> str:
+    """Return random words as text."""
+    rng = random.Random(index)
+    return "".join(f"{rng.getrandbits(one.memory.width):x}\n" for _ in range(one.memory.depth))
+
+
+def netlist(all_placed: list[Placed], folder: Path, flow: str) -> tuple[dict, dict]:
+    """Return Yosys' modules for memories m0, m1, ... of one run, and the module of each."""
     instances, ports = [], ["input logic clk_i"]
-    for n, (kind, width, depth) in enumerate(shapes):
-        text, own = instance(f"m{n}", kind, width, depth, block)
+    for n, one in enumerate(all_placed):
+        text, own = instance(f"m{n}", one)
         instances.append(text)
         ports += own
-        if kind is Kind.WEIGHTS:
-            words = "".join(f"{rng.getrandbits(width):x}\n" for _ in range(depth))
-            for path, part in rom_files(f"m{n}.mem", words, width, bool(block)).items():
+        if one.memory.kind is Kind.WEIGHTS:
+            for path, part in rom_files(f"m{n}.mem", contents(n, one), one).items():
                 (folder / path).write_text(part)
     top = "module top (\n" + ",\n".join(ports) + ");\n" + "\n".join(instances) + "\nendmodule\n"
     (folder / "top.sv").write_text(top)
@@ -78,6 +107,12 @@ def inferred(shapes, block: int, folder: Path, flow: str) -> list[Counter]:
         folder,
     )
     modules = json.loads((folder / "netlist.json").read_text())["modules"]
+    return modules, {name: cell["type"] for name, cell in modules["top"]["cells"].items()}
+
+
+def inferred(all_placed: list[Placed], folder: Path, flow: str) -> list[Counter]:
+    """Return the cells that Yosys makes of each memory, in one run, with random contents."""
+    modules, types = netlist(all_placed, folder, flow)
 
     def cells(module: str) -> Counter:
         found = Counter()
@@ -87,8 +122,7 @@ def inferred(shapes, block: int, folder: Path, flow: str) -> list[Counter]:
             found += cells(cell["type"]) if inside else Counter([cell["type"]])
         return found
 
-    types = {name: cell["type"] for name, cell in modules["top"]["cells"].items()}
-    return [cells(types[f"m{n}"]) for n in range(len(shapes))]
+    return [cells(types[f"m{n}"]) for n in range(len(all_placed))]
 
 
 @pytest.mark.parametrize("family", ["xc7", "xcup"])
@@ -96,36 +130,39 @@ def test_block_ram_is_what_is_counted(family, tmp_path):
     """RAMB18 and RAMB36, each memory."""
     drop = "setparam -set INIT 1'x t:$mem_v2 a:rom_style=block %i"  # minutes of conversion
     flow = f"{BEFORE}\n{drop}\nsynth_xilinx -family {family} -run map_memory:map_ffram"
-    shapes = BLOCK if family == "xc7" else BLOCK[::3]
-    got, wanted = {}, {}
-    for shape, cells in zip(shapes, inferred(shapes, 1, tmp_path, flow), strict=True):
-        kind, width, depth = shape
-        rows = Placed(Memory("a", kind, width, depth, width * depth), True, family).rows()
+    wanted = placed(family)[:: 1 if family == "xc7" else 4]
+    for one, cells in zip(wanted, inferred(wanted, tmp_path, flow), strict=True):
         counts = Counter()
-        for row in rows:
-            counts[row["primitive"]] += row["count"]
-        wanted[shape] = dict(counts)
+        for row in one.rows():
+            if row["primitive"].startswith("RAMB"):
+                counts[row["primitive"]] += row["count"]
         found = {name[:6]: number for name, number in cells.items() if name.startswith("RAM")}
-        got[shape] = found
-    assert got == wanted
+        found = {name: number for name, number in found.items() if name.startswith("RAMB")}
+        assert found == dict(counts), one
 
 
 def test_contents_do_not_change_the_count(tmp_path):
     """The same with the contents left in."""
-    shapes = [(Kind.WEIGHTS, 100, 300), (Kind.WEIGHTS, 12, 1100)]
+    wanted = [
+        Placed(memory(Kind.WEIGHTS, *shape), whole(*shape), "xc7")
+        for shape in ((100, 300), (12, 1100))
+    ]
     flow = f"{BEFORE}\nsynth_xilinx -family xc7 -run map_memory:map_ffram"
-    found = inferred(shapes, 1, tmp_path, flow)
+    found = inferred(wanted, tmp_path, flow)
     assert [(cells["RAMB18E1"], cells["RAMB36E1"]) for cells in found] == [(1, 1), (0, 1)]
 
 
 def test_luts_are_what_is_estimated(tmp_path):
     """LUT RAM exactly, ROMs no more than estimated and no less than a quarter below."""
     run = "synth_xilinx -family xc7 -nodsp -noiopad -noclkbuf -run begin:"
-    for shape, cells in zip(LUTS, inferred(LUTS, 0, tmp_path, run), strict=True):
-        kind, width, depth = shape
-        estimate = Placed(Memory("a", kind, width, depth, width * depth), False, "xc7").estimate
-        counted = resources.count(cells)
-        assert counted.bram36 == 0, shape
-        assert counted.lutram == estimate.lutram, shape
-        if kind is Kind.WEIGHTS:
-            assert 0.75 * estimate.lut - 5 <= counted.lut <= estimate.lut, shape
+    wanted = [Placed(memory(*shape), (), "xc7") for shape in LUTS]
+    wanted += [
+        Placed(memory(Kind.WEIGHTS, 40, 602), (Row(512, 512, 36), Row(90, 0, 0)), "xc7"),
+        Placed(memory(Kind.WINDOW, 40, 602), (Row(512, 512, 36), Row(90, 0, 0)), "xc7"),
+    ]
+    for one, cells in zip(wanted, inferred(wanted, tmp_path, run), strict=True):
+        estimate, counted = one.estimate, resources.count(cells)
+        assert counted.bram36 == estimate.bram36, one
+        assert counted.lutram == estimate.lutram, one
+        if one.memory.kind is Kind.WEIGHTS:
+            assert 0.75 * estimate.lut - 5 <= counted.lut <= estimate.lut + 6, one

@@ -1,5 +1,6 @@
 """FIFO depths by analysis: where branches need them, and no word more; simulation has the rest."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from random_networks import Builder, bypassed, fire, folded
 
 from zynqfire.hls.flow import Flow
+from zynqfire.hls.fold import Fold
 from zynqfire.hls.ir import QType
-from zynqfire.hls.memory import Kind
+from zynqfire.hls.memory import LUT_BITS, Kind
+from zynqfire.hls.passes import fifos as sizing
 from zynqfire.hls.passes.wiring import wire
 
 
@@ -50,6 +53,49 @@ def test_the_window_of_a_fire_modules_short_branch_holds_a_row_and_there_is_no_f
     assert window.depth == places * deep
     for fewer, kept in ((places, True), (4, False)):
         assert Flow(cut(design, short.name, fewer, "Places"), design.interval).settle() == kept
+
+
+@pytest.mark.parametrize(("size", "banks"), [(20, 2), (11, 1)])
+def test_a_short_branch_of_several_pixels_a_step_needs_no_fifo_either(size, banks):
+    """Its memories share the pixels, or are copies of so few words that LUTs have room for them."""
+    network = fire_network(size)
+    design = wire(network, folded(network, 40 * size**2) | {"fire/expand1": Fold(1, 1, 1, 2)})
+    assert not fifos(design)
+    (short,) = (i for i in design.instances if i.name == "u_fire_expand1")
+    places, words = short.parameters["Places"], short.sources[0].beats_per_pixel
+    assert places % banks == 0
+    assert size <= places <= 32
+    assert (places * words <= LUT_BITS) == (banks == 1)
+    for fewer, kept in ((places, True), (8, False)):
+        assert Flow(cut(design, short.name, fewer, "Places"), design.interval).settle() == kept
+
+
+def test_copies_of_many_words_are_larger_than_a_fifo():
+    """15x15 pixels are no multiple of two: the window would keep each of them twice."""
+    network = fire_network(size=15)
+    design = wire(network, folded(network, 9000) | {"fire/expand1": Fold(1, 1, 1, 2)})
+    assert list(fifos(design)) == ["u_fire_squeeze_to_fire_expand1_late"]
+
+
+def test_a_search_ends_though_only_units_elsewhere_raise(monkeypatch):
+    """Behind a FIFO of any depth, expand 3x3 is ever later: squeeze does not notice."""
+    network = fire_network()
+    monkeypatch.setattr(sizing, "size", lambda design: design)
+    flow = Flow(wire(network, folded(network, 1000)), 700)
+    assert [flow.instances[flow.index[f"u_fire_{n}"]].cycles for n in ("squeeze", "expand3")] == [
+        576,
+        864,
+    ]
+    rounds, one = itertools.count(), flow._round
+
+    def counted():
+        assert next(rounds) < 1000
+        return one()
+
+    monkeypatch.setattr(flow, "_round", counted)
+    before = flow.depths["u_fire_squeeze", "Room"]
+    assert flow.shortfall("u_fire_squeeze", "Room", before + 1)
+    assert flow.depths["u_fire_squeeze", "Room"] == before
 
 
 def test_a_bypass_waits_in_one_fifo():

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from qonnx_nets import fire_net
 from random_networks import Builder, fire
 
 from zynqfire import Refusal
@@ -14,6 +15,7 @@ from zynqfire.hls.choose import choose
 from zynqfire.hls.compile import build
 from zynqfire.hls.fold import Fold
 from zynqfire.hls.ir import QType
+from zynqfire.hls.lower import from_onnx
 from zynqfire.hls.memory import Estimate
 from zynqfire.hls.passes import folding, solve
 
@@ -199,6 +201,31 @@ def test_no_interval_below_that_of_the_fastest_fits(network, luts):
         choice = choose(network, small, {}, interval, False, lambda text: None)
         needs = solve.measures(choice.cost)
         assert any(n > m for n, m in zip(needs, solve.limits(small), strict=True)), interval
+
+
+@pytest.fixture(scope="module")
+def pooled(tmp_path_factory):
+    """Return a strided fire module whose logits, of a scale each, are averaged and aligned."""
+    path = tmp_path_factory.mktemp("pooled") / "model.onnx"
+    net = fire_net(np.random.default_rng(0), per_channel=True, classes=6)
+    return from_onnx(net.saved(path))
+
+
+@pytest.mark.parametrize(("luts", "most"), [(1500, 3456), (1600, 2304), (1700, 1152), (2400, 288)])
+def test_the_first_design_that_fits_need_not_be_the_fastest(pooled, luts, most):
+    """What is not folded takes less where the layers are slower, so that they can be faster."""
+    small = replace(
+        load("zybo-z7-10"), name="s", lut=luts, slicem_lut=luts // 3, ff=2 * luts, dsp=luts // 200
+    )
+    found = choose(pooled, small, {}, None, True, lambda text: None)
+    assert not found.excess(small)
+    assert found.design.interval <= most
+    each = (folding.options(pooled, conv, small) for conv in pooled.convolutions)
+    for cycles in {option.cycles for options in each for option in options}:
+        if found.bound <= cycles < found.design.interval:
+            choice = choose(pooled, small, {}, cycles, False, lambda text: None)
+            needs = solve.measures(choice.cost)
+            assert any(n > m for n, m in zip(needs, solve.limits(small), strict=True)), cycles
 
 
 @pytest.mark.parametrize("how", [{}, {"interval": 10**6}])

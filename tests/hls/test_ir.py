@@ -2,19 +2,10 @@
 
 import numpy as np
 import pytest
+from random_networks import conv
 
 from zynqfire import Refusal
 from zynqfire.hls import ir, ir_text
-
-
-def conv(outputs=8, kernel=(3, 3), channels=6, seed=0):
-    """Return a convolution over 5x4 with random weights."""
-    rng = np.random.default_rng(seed)
-    weights = rng.integers(-7, 8, (outputs, *kernel, channels))
-    tensor = ir.Tensor("acc", (5, 4, outputs), ir.QType(20, True, 12), tuple(range(outputs)))
-    return ir.Conv(
-        "c", "x", tensor, weights, 4, rng.integers(-99, 99, outputs), (1, 1), (1, 1, 1, 1)
-    )
 
 
 @pytest.mark.parametrize(

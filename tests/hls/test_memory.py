@@ -1,95 +1,52 @@
-"""Memory geometry against the primitives' aspect ratios, placement against the board's limits."""
+"""What memories take, their contents in pieces, and their placement against trying everything."""
 
+import itertools
 import random
 from dataclasses import replace
 
 import pytest
 
 from zynqfire.board.catalog import load
-from zynqfire.hls.memory import (
-    Estimate,
-    Kind,
-    Memory,
-    Primitive,
-    cut,
-    place,
-    rom_files,
-    row_depth,
-    total,
+from zynqfire.hls.cuts import Row, whole
+from zynqfire.hls.memory import Estimate, Kind, Memory, Placed, placements, rom_files, total
+from zynqfire.hls.passes.placement import few, place, share
+
+BLOCK = {"RAMB18": 0.5, "RAMB36": 1}
+
+
+def memory(width: int, depth: int, kind: Kind = Kind.WEIGHTS, **more) -> Memory:
+    """Return a memory without padding."""
+    return Memory(more.pop("layer", "conv"), kind, width, depth, width * depth, **more)
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "cut", "outside"),
+    [
+        (7, 40, (), 0),
+        (36, 512, (Row(512, 512, 36),), 0),
+        (100, 300, (Row(300, 512, 72),), 0),
+        (13, 2330, (Row(2048, 2048, 9), Row(282, 0, 0)), 0),
+        (13, 9000, whole(13, 9000), 0),
+        (1, 1, whole(1, 1), 0),
+        (100, 300, (Row(300, 512, 28),), 72),
+        (80, 600, (Row(512, 512, 8), Row(88, 0, 0)), 72),
+    ],
 )
-
-# depth: widest RAMB18, widest RAMB36 of that depth with one write and one read port
-ASPECTS = {
-    512: (36, 72),
-    1024: (18, 36),
-    2048: (9, 18),
-    4096: (4, 9),
-    8192: (2, 4),
-    16384: (1, 2),
-    32768: (0, 1),
-}
-SHAPES = [
-    (width, depth)
-    for width in (1, 4, 5, 8, 9, 10, 18, 19, 36, 37, 40, 72, 73, 100, 512, 2048)
-    for depth in (1, 2, 100, 512, 513, 1024, 1152, 2048, 2304, 4096, 4097, 9216, 40000, 300000)
-]
-
-
-def widest(depth: int) -> tuple[int, int]:
-    """Return the widest RAMB18 and RAMB36 that hold `depth` words."""
-    return next(widths for most, widths in ASPECTS.items() if depth <= most)
-
-
-def fewest_halves(width: int, depth: int) -> int:
-    """Return the least block RAM, in RAMB18, for `width` columns of one row; by trying all."""
-    half, full = widest(depth)
-    best = {0: 0}
-    for bits in range(1, width + 1):
-        options = [best[max(0, bits - full)] + 2]
-        if half:
-            options.append(best[max(0, bits - half)] + 1)
-        best[bits] = min(options)
-    return best[width]
-
-
-def halves(width: int, depth: int) -> int:
-    """Return what `cut` takes, in RAMB18."""
-    return sum(1 + (piece.primitive is Primitive.RAMB36) for piece in cut(width, depth))
-
-
-@pytest.mark.parametrize(("width", "depth"), SHAPES)
-def test_pieces_hold_every_bit_once(width, depth):
-    """Pieces fit their primitives, do not overlap and lose nothing."""
-    pieces = cut(width, depth)
-    bits = 0
-    for piece in pieces:
-        half, full = widest(row_depth(depth))
-        assert 1 <= piece.width <= (half if piece.primitive is Primitive.RAMB18 else full)
-        assert 1 <= piece.words <= 32768
-        assert piece.low + piece.width <= width
-        assert piece.start + piece.words <= depth
-        bits += piece.width * piece.words
-    corners = {(piece.start, piece.low) for piece in pieces}
-    assert len(corners) == len(pieces)
-    assert bits == width * depth
-
-
-@pytest.mark.parametrize(("width", "depth"), [s for s in SHAPES if s[1] <= 4096])
-def test_a_row_takes_the_fewest_block_rams(width, depth):
-    """No mixture of columns takes less."""
-    assert halves(width, depth) == fewest_halves(width, depth)
-
-
-@pytest.mark.parametrize(("width", "depth"), [(7, 40), (36, 512), (100, 300), (13, 9000), (1, 1)])
-def test_rom_files_hold_the_words(width, depth):
-    """The pieces' files, put together again, are the words."""
+def test_rom_files_hold_the_words(width, depth, cut, outside):
+    """The pieces' files, put together again, are the words but for what is in UltraRAM."""
     rng = random.Random(1)
     words = [rng.getrandbits(width) for _ in range(depth)]
     text = "".join(f"{word:x}\n" for word in words)
-    files = rom_files("mem/a.mem", text, width, True)
-    pieces = cut(width, depth)
-    names = [f"mem/a.mem.{n:03d}" for n in range(len(pieces))]
-    assert list(files) == (names if len(pieces) > 1 else ["mem/a.mem"])
+    placed = Placed(memory(width, depth), cut, "xcup", outside)
+    files = rom_files("mem/a.mem", text, placed)
+    pieces = placed.pieces
+    if len(pieces) <= 1:
+        assert list(files) == ["mem/a.mem"]
+    else:
+        assert list(files) == [f"mem/a.mem.{n:03d}" for n in range(len(pieces))]
+    if not cut:
+        assert files == {"mem/a.mem": text}
+        return
     again = [0] * depth
     for piece, part in zip(pieces, files.values(), strict=True):
         lines = part.split()
@@ -97,13 +54,7 @@ def test_rom_files_hold_the_words(width, depth):
         for n, line in enumerate(lines):
             assert int(line, 16) < 1 << piece.width
             again[piece.start + n] |= int(line, 16) << piece.low
-    assert again == words
-    assert rom_files("mem/a.mem", text, width, False) == {"mem/a.mem": text}
-
-
-def memory(width: int, depth: int, kind: Kind = Kind.WEIGHTS, **more) -> Memory:
-    """Return a memory without padding."""
-    return Memory("conv", kind, width, depth, width * depth, **more)
+    assert again == [word >> placed.outside for word in words]
 
 
 @pytest.mark.parametrize(
@@ -115,67 +66,128 @@ def memory(width: int, depth: int, kind: Kind = Kind.WEIGHTS, **more) -> Memory:
         (memory(48, 16, Kind.FIFO), [("LUTRAM", 32, 48, 16)]),
         (memory(20, 60, Kind.WINDOW, copies=3), [("LUTRAM", 84, 20, 60)]),
         # deep and wide: block RAM
-        (memory(100, 300), [("RAMB36", 1, 72, 300), ("RAMB18", 1, 28, 300)]),
         (memory(36, 512, Kind.WINDOW, copies=3), [("RAMB18", 3, 36, 512)]),
         (memory(36, 514, Kind.FIFO), [("RAMB18", 1, 36, 512)]),  # two words in its registers
-        (
-            memory(13, 5000),
-            [
-                ("RAMB36", 1, 9, 4096),
-                ("RAMB18", 1, 4, 4096),
-                ("RAMB36", 1, 9, 904),
-                ("RAMB18", 1, 4, 904),
-            ],
-        ),
+        # both
+        (memory(76, 512), [("RAMB36", 1, 72, 512), ("LUTROM", 36, 4, 512)]),
+        (memory(18, 2060), [("RAMB36", 1, 18, 2048), ("LUTROM", 18, 18, 12)]),
         # a module without a block RAM form
         (memory(100, 300, Kind.BIAS, lut_only=True), [("LUTROM", 600, 100, 300)]),
     ],
 )
 def test_primitives(request_, rows):
     """Each memory goes where it is cheap, and its rows say what it takes."""
-    (placed,) = place([request_], load("pynq-z2"))
+    (placed,) = place([request_], load("pynq-z2")).placed
     got = placed.rows()
     assert [(r["primitive"], r["count"], r["width"], r["depth"]) for r in got] == rows
     assert {(r["layer"], r["kind"]) for r in got} == {("conv", request_.kind)}
     assert sum(r["bits"] for r in got) == request_.bits * request_.copies
-    block = {"RAMB18": 0.5, "RAMB36": 1}
-    assert placed.estimate.bram36 == sum(block.get(r["primitive"], 0) * r["count"] for r in got)
+    assert placed.estimate.bram36 == sum(BLOCK.get(r["primitive"], 0) * r["count"] for r in got)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_placement_is_the_best_of_all(seed):
+    """The cost of the solver is that of the best of all combinations, and its bound."""
+    rng = random.Random(seed)
+    board = replace(load("ultra96"), lut=rng.choice((1500, 6000)), slicem_lut=900, bram36=9, uram=3)
+    kinds = (Kind.WEIGHTS, Kind.WEIGHTS, Kind.WINDOW)
+    wanted = [
+        memory(rng.choice((9, 40, 76, 150)), rng.randint(100, 2500), kind, layer=str(n))
+        for n, kind in enumerate(kinds)
+    ]
+    best = None
+    for options in itertools.product(*(placements(each, board) for each in wanted)):
+        cost = total(options)
+        luts = cost.lut + cost.lutram
+        if luts > board.lut // 2 or cost.lutram > board.slicem_lut:
+            continue
+        if cost.bram36 > board.bram36 or cost.uram > board.uram:
+            continue
+        value = share(cost, board)
+        best = value if best is None else min(best, value)
+    found = place(wanted, board)
+    assert best is not None
+    assert found.cost == pytest.approx(best, abs=1e-3)
+    assert found.bound == pytest.approx(found.cost, abs=1e-6)
+    assert share(total(found.placed), board) == pytest.approx(best, abs=1e-3)
 
 
 def test_memories_leave_block_ram_when_it_is_short():
-    """The cheapest in LUTs go first, and only as many as needed."""
+    """Only as many as needed go to LUTs."""
     board = load("zybo-z7-10")
     wanted = [memory(360, 512) for _ in range(12)] + [memory(36, 130, Kind.WINDOW, copies=4)]
-    placed = place(wanted, board)
-    assert total(placed).bram36 == 60
-    assert [p.block for p in placed] == [True] * 12 + [False]
+    placed = place(wanted, board).placed
+    assert total(placed).bram36 <= 60
     assert tuple(p.memory for p in placed) == tuple(wanted)
-    roomy = place(wanted, replace(board, bram36=62))
+    assert not placed[-1].block
+    roomy = place(wanted, replace(board, bram36=120)).placed
     assert all(p.block for p in roomy)
 
 
 def test_memories_leave_luts_when_they_are_short():
-    """The dearest in LUTs go to block RAM, although shallow."""
+    """Those that are dear in LUTs go to block RAM, although shallow."""
     board = replace(load("zybo-z7-10"), lut=1000)
     wanted = [memory(400, 40), memory(300, 33, Kind.WINDOW)]
-    placed = place(wanted, board)
-    assert [p.block for p in placed] == [False, True]
+    placed = place(wanted, board).placed
     assert total(placed).lut + total(placed).lutram <= 500
+    busy = place(wanted, replace(board, lut=4000), logic=Estimate(lut=3990)).placed
+    assert total(busy).lut + total(busy).lutram <= 10
+
+
+def test_a_layer_that_counts_on_block_ram_gets_it():
+    """And one that counts on LUTs gets those."""
+    wanted = [memory(4, 64, layer="a"), memory(72, 512, layer="b")]
+    placed = place(wanted, load("pynq-z2"), {"a": True, "b": False}).placed
+    assert [each.block for each in placed] == [True, False]
+
+
+def test_ultra_ram_is_for_weights_where_a_board_has_it():
+    """Wide words: the low bits in UltraRAM, what is left of the width elsewhere."""
+    board = replace(load("zcu104"), bram36=2)
+    wanted = memory(76, 4096)
+    (placed,) = place([wanted], board).placed
+    assert (placed.ultra, placed.outside, placed.estimate.uram) == (1, 72, 1)
+    rows = placed.rows()
+    assert rows[0] | {"bits": 0} == {
+        "layer": "conv",
+        "kind": "weights",
+        "bits": 0,
+        "width": 72,
+        "depth": 4096,
+        "primitive": "URAM288",
+        "count": 1,
+    }
+    assert sum(row["bits"] for row in rows) == wanted.bits
+    assert not any(p.ultra for p in placements(memory(76, 4096, Kind.WINDOW), board))
+    assert not any(p.ultra for p in placements(wanted, load("zc706")))
+    deep = Placed(memory(144, 4097), (), "xcup", 144)
+    assert deep.estimate.uram == 4
+    assert [(r["count"], r["depth"]) for r in deep.rows()] == [(2, 4096), (2, 1)]
 
 
 def test_what_does_not_fit_is_still_placed():
     """Refusing is the caller's."""
     board = replace(load("zybo-z7-10"), lut=100, slicem_lut=50, bram36=1)
-    assert total(place([memory(512, 512)], board)).bram36 > 1
+    assert total(place([memory(512, 512)], board).placed).bram36 > 1
 
 
 def test_a_ram_needs_a_lut_that_can_be_one():
     """LUT RAM is bounded by the SLICEM LUTs, not by all LUTs."""
     board = replace(load("pynq-z2"), slicem_lut=100)
     windows = [memory(64, 32, Kind.WINDOW) for _ in range(5)]
-    placed = place(windows, board)
+    placed = place(windows, board).placed
     assert total(placed).lutram <= 100
-    assert sum(p.block for p in placed) == 3
+    assert total(place(windows, load("pynq-z2")).placed).lutram > 100
+
+
+def test_few_are_among_all():
+    """What the folding chooses from is legal, LUTs alone first."""
+    board = load("zcu104")
+    wanted = memory(300, 1000)
+    some = few(wanted, board)
+    assert some[0].cut == () and len(some) <= 7
+    every = {(p.cut, p.outside) for p in placements(wanted, board)}
+    assert {(p.cut, p.outside) for p in some} <= every
 
 
 def test_estimates_add_up():

@@ -93,11 +93,18 @@ def test_average_that_hls4ml_rounds(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_padded_pool_is_refused(tmp_path):
-    net = Net((2, 6, 6))
+@pytest.mark.parametrize(
+    ("pads", "sentence"),
+    [
+        ([1, 1, 1, 1], "hls4ml cannot pad a pool in a stream, not by"),
+        ([0, 0, 0, 0], "a pool of hls4ml in a stream must have the stride of its kernel"),
+    ],
+)
+def test_a_pool_that_hls4ml_has_not_is_refused(pads, sentence, tmp_path):
+    net = Net((2, 7, 7))
     x = net.quant(net.conv(net.last, codes(np.random.default_rng(1), 2, 2, (1, 1))), 3, 4, True)
-    net.max_pool(x, [3, 3], [2, 2], [1, 1, 1, 1])
-    with pytest.raises(Refusal, match=r"^layer conv/pool: hls4ml cannot pad a pool in a stream"):
+    net.max_pool(x, [3, 3], [2, 2], pads)
+    with pytest.raises(Refusal, match=rf"^layer conv/pool: {sentence}"):
         vitis.write_project(net.model(), tmp_path / "project")
     assert not list(tmp_path.iterdir())
 

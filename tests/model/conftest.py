@@ -31,6 +31,24 @@ residual = [{ channels = 8 }, { channels = 24, stride = 2 }]
 """
 
 
+SQUEEZE = """
+input = 23
+classes = 10
+head_pad = 1
+conv1 = { channels = 12, kernel = 7, stride = 2, pad = 0 }
+max_pool = { after = ["conv1", "fire2"] }
+
+[metaparameters]
+base_e = 16
+incr_e = 8
+freq = 2
+pct3x3 = 0.5
+SR = 0.25
+modules = 4
+bypass = [3, 5]
+"""
+
+
 @pytest.fixture
 def write(tmp_path):
     """Return a function that writes a network file and returns its path."""
@@ -53,3 +71,9 @@ def tiny(write):
 def residual(write):
     """Return a function that loads a tiny network of residual blocks with overrides."""
     return lambda **overrides: load(write(RESIDUAL, "residual.toml"), overrides)
+
+
+@pytest.fixture
+def squeeze(write):
+    """Return a function that loads a tiny SqueezeNet v1.0 with bypasses, with overrides."""
+    return lambda **overrides: load(write(SQUEEZE, "squeeze.toml"), overrides)

@@ -1,9 +1,10 @@
 """Networks as data: what is shipped, metaparameters, overrides, and every refusal's text."""
 
 import pytest
+import torch
 
 from zynqfire import Refusal
-from zynqfire.model.config import Fire, load, names
+from zynqfire.model.config import Fire, Stem, load, names
 
 SMALL = """
 input = 16
@@ -15,6 +16,8 @@ fire = [{ squeeze = 4, expand1 = 4, expand3 = 4 }]
 
 def test_shipped_networks_load():
     assert {"zynqnet", "zynqnet-32", "resnet-8"} <= set(names())
+    assert {f"squeezenet-v1.{i}" for i in (0, 1)} <= set(names())
+    assert {"squeezenet-v1.0-simple-bypass", "squeezenet-v1.1-w3"} <= set(names())
     for name in names():
         assert load(name).name == name
 
@@ -72,6 +75,75 @@ def test_metaparameters_give_squeezenet(write):
     assert [fire.squeeze for fire in wider.fire] == [2 * s for s in squeezes]
 
 
+def test_squeezenet_is_the_published_one():
+    config = load("squeezenet-v1.0", {"input": 227})
+    assert config.conv1 == Stem(96, kernel=7, stride=2, pad=0)
+    layers = {conv.name: conv for conv in config.convolutions()}
+    sizes = [111, 55, 55, 55, 27, 27, 27, 27, 13]  # its table 1
+    starts = ["conv1", *(f"fire{n}/expand3" for n in range(2, 10))]
+    assert [layers[name].out_size for name in starts] == [(n, n) for n in sizes]
+    assert layers["conv10"].in_size == (13, 13) and layers["conv10"].out_size == (15, 15)
+    assert config.dropout == 0.5 and not any(fire.bypass for fire in config.fire)
+    bypassed = load("squeezenet-v1.0-simple-bypass")
+    assert [fire.bypass for fire in bypassed.fire] == [False, True] * 4
+    assert bypassed.max_pool == config.max_pool and bypassed.name.endswith("bypass")
+    newer = load("squeezenet-v1.1", {"input": 227})
+    assert newer.conv1 == Stem(64, kernel=3, stride=2, pad=0) and newer.fire == config.fire
+    layers = {conv.name: conv for conv in newer.convolutions()}
+    sizes = [113, 56, 56, 28, 28, 14, 14, 14, 14]
+    assert [layers[name].out_size for name in starts] == [(n, n) for n in sizes]
+    assert layers["conv10"].out_size == (14, 14)
+    narrow = load("squeezenet-v1.1-w3")
+    assert (narrow.weight_bits, narrow.activation_bits) == (3, 4)
+    assert load("squeezenet-v1.1", {"weight_bits": 3, "name": narrow.name}) == narrow
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 5])
+def test_a_pool_s_last_window_may_hang_over_as_in_pytorch(write, kernel):
+    for stride in range(1, kernel + 1):
+        pool = torch.nn.MaxPool2d(kernel, stride, ceil_mode=True)
+        changes = {"max_pool.kernel": kernel, "max_pool.stride": stride, "conv1.stride": 1}
+        config = load(write(SMALL), {"max_pool.after": ["conv1"]} | changes)
+        least = kernel - stride + 1
+        for size in range(least, 9):
+            expected = tuple(pool(torch.zeros(1, 1, size, 9)).shape[2:])
+            assert config.after_pool("conv1", (size, 9)) == expected
+            assert config.after_pool("fire2", (size, 9)) == (size, 9)
+
+
+def test_a_base_is_replaced_field_by_field(write):
+    config_file = write(SMALL, "small.toml")
+    changes = 'base = "small.toml"\ninput = 32\nconv1 = { stride = 1 }\n'
+    config = load(write(changes, "larger.toml"), {"weight_bits": 3})
+    changed = {"name": "larger", "input": 32, "conv1.stride": 1, "weight_bits": 3}
+    assert config == load(config_file, changed)
+    third = write('base = "larger.toml"\nclasses = 7\n', "third.toml")
+    assert load(third).classes == 7 and load(third).conv1 == Stem(8, stride=1)
+    shipped = write('base = "zynqnet-32"\n', "mine.toml")
+    assert load(shipped).fire == load("zynqnet-32").fire and load(shipped).name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("base", "sentence"),
+    [
+        ("3", "network wrong: base must be text, not 3"),
+        ('"wrong.toml"', "network wrong: its base must not be based on it, not wrong.toml"),
+        ('"other.toml"', "network wrong: its base must not be based on it, not other.toml"),
+        ('"alexnet"', "network must be a .toml file or one of "),
+    ],
+)
+def test_a_base_that_cannot_be_is_refused(write, base, sentence):
+    write('base = "wrong.toml"\n', "other.toml")
+    with pytest.raises(Refusal) as refusal:
+        load(write(f"base = {base}\n", "wrong.toml"))
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_modules_of_metaparameters_can_be_changed():
+    config = load("squeezenet-v1.1", {"metaparameters.SR": "0.25", "fire3.squeeze": "17"})
+    assert [fire.squeeze for fire in config.fire][:3] == [32, 17, 64]
+
+
 def test_overrides_take_text_as_toml():
     changed = load(
         "zynqnet-32",
@@ -100,6 +172,9 @@ def test_overrides_take_text_as_toml():
 def test_a_run_s_json_is_the_same_network(tmp_path):
     config = load("zynqnet-32", {"layers.conv1.weight_bits": 8, "fire3.bypass": True})
     path = tmp_path / "network.json"
+    path.write_text(config.to_json())
+    assert load(path) == config
+    config = load("squeezenet-v1.0-simple-bypass")
     path.write_text(config.to_json())
     assert load(path) == config
 
@@ -172,6 +247,26 @@ def test_the_head_is_as_wide_as_the_classes_unless_said(write):
         (
             {"conv1.kernel": 7, "conv1.pad": 0, "input": 5},
             "network small: layer conv1 needs a map of at least 7 by 7, not 5 by 5",
+        ),
+        (
+            {"max_pool.after": ["fire3"]},
+            "network small: max_pool: after takes conv1, fire2, not fire3",
+        ),
+        ({"max_pool.stride": 4}, "network small: max_pool: stride must be from 1 to 3, not 4"),
+        ({"max_pool.kernel": 16}, "network small: max_pool: kernel must be from 1 to 15, not 16"),
+        ({"max_pool.after": "conv1"}, "network small: max_pool: after must be a list, not 'conv1'"),
+        (
+            {"max_pool.pad": 1},
+            "network small: max_pool: unknown key pad, the keys are after, kernel, stride",
+        ),
+        (
+            {"max_pool.after": ["fire2"], "input": 2},
+            "network small: the max pool after fire2 needs a map of at least 2 by 2, not 1 by 1",
+        ),
+        ({"head_pad": -1}, "network small: head_pad must be from 0 to 4096, not -1"),
+        (
+            {"fc": True, "head_pad": 1},
+            "network small: fc: head_pad is for conv10, it must be 0, not 1",
         ),
         ({"training.rate": 0}, "network small: training: rate must be above 0, not 0.0"),
         (

@@ -46,7 +46,17 @@ def _reference(network, codes):
         return torch.round(value).clamp(0, top), -int(torch.log2(unit))
 
     x, frac = torch.from_numpy(codes.astype(np.float64).transpose(0, 3, 1, 2)), 8
+
+    def pool(after, x):
+        if after not in network.config.max_pool.after:
+            return x
+        size, step = network.config.max_pool.kernel, network.config.max_pool.stride
+        rest = [-(n - size) % step for n in x.shape[2:]]  # of a window that hangs over
+        padded = torch.nn.functional.pad(x, (0, rest[1], 0, rest[0]), value=-1.0)
+        return padded.unfold(2, size, step).unfold(3, size, step).amax((4, 5))
+
     x, frac = requantize(network.conv1_relu, *convolve(network.conv1, x, frac))
+    x = pool("conv1", x)
     one = torch.ones(1).double()
     fires, residual = (network.blocks, []) if network.config.fire else ([], network.blocks)
     for module in fires:
@@ -60,6 +70,7 @@ def _reference(network, codes):
         if module.bypass:
             total = entry * 2.0**-entry_frac + x * 2.0**-frac
             x, frac = requantize(module.bypass_relu, total, one.expand(x.shape[1]))
+        x = pool(module.prefix.rstrip("/"), x)
     for module in residual:
         entry = x * 2.0**-frac
         if hasattr(module, "shortcut"):
@@ -69,6 +80,7 @@ def _reference(network, codes):
         y, scale = convolve(module.conv2, x, frac)
         total = entry + y * scale[None, :, None, None]
         x, frac = requantize(module.add_relu, total, one.expand(y.shape[1]))
+        x = pool(module.prefix.rstrip("/"), x)
     if network.config.fc:
         means = x.mean((2, 3), keepdim=True) * 2.0**-frac
         x, frac = requantize(network.pool_relu, means, one.expand(x.shape[1]))
@@ -138,6 +150,28 @@ def test_an_area_that_is_no_power_of_two_gives_sums(tiny):
     outputs, frac, divisor = integers(network, codes)
     assert divisor == 36
     assert np.allclose(outputs * 2.0**-frac / 36, _reference(network, codes), rtol=1e-12)
+
+
+@pytest.mark.parametrize("bits", [(4, 4), (3, 4), (8, 8)])
+@pytest.mark.parametrize("kind", ["squeeze", "residual"])
+def test_max_pools_are_exact_and_alive_and_read_as_they_compute(kind, request, tmp_path, bits):
+    pools = {"squeeze": {}, "residual": {"max_pool.after": ["conv1", "residual2"], "input": 13}}
+    config = request.getfixturevalue(kind)(
+        weight_bits=bits[0], activation_bits=bits[1], **pools[kind]
+    )
+    result = export_untrained(config, tmp_path / "x.onnx", seed=1)
+    with np.load(result["golden"]) as golden:
+        inputs, outputs = golden["inputs"], golden["outputs"]
+    network = _from_onnx(tmp_path / "x.onnx", config)
+    values = outputs * 2.0 ** -result["output_frac"] / result["output_divisor"]
+    assert np.allclose(values, _reference(network, inputs), rtol=1e-12)
+    assert np.array_equal(by_interpreter(tmp_path / "x.onnx", inputs), outputs)
+    assert len(np.unique(outputs, axis=0)) == len(outputs)
+    after = config.max_pool.after
+    names = [entry["name"] for entry in result["live"]]
+    assert [name for name in names if name.endswith("/pool")] == [f"{name}/pool" for name in after]
+    if kind == "squeeze":
+        assert all(entry["alive"] for entry in result["live"])
 
 
 def test_untrained_networks_are_alive(tiny, tmp_path):

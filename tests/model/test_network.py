@@ -102,6 +102,17 @@ def test_a_residual_block_adds_its_input_or_a_convolution_of_it(residual):
             assert hasattr(block, "shortcut") == (block is network.residual3)
 
 
+def test_max_pools_stand_behind_what_they_are_called_after(squeeze):
+    torch.manual_seed(0)
+    network = Network(squeeze(), quantized=False).eval()
+    assert [name for name, _ in network.max_pools()] == ["conv1/pool", "fire2/pool"]
+    x, sizes = tensor(noise(np.random.default_rng(0), 1, (23, 23))), []
+    for module in (network.conv1, network.conv1_pool, *network.blocks, network.conv10):
+        module.register_forward_hook(lambda *call: sizes.append(call[2].shape[2]))
+    network(x)
+    assert sizes == [9, 4, 2, 2, 2, 2, 4]
+
+
 def test_dropout_works_in_training_only(tiny, residual):
     torch.manual_seed(0)
     for load, quantized in itertools.product((tiny, residual), (False, True)):

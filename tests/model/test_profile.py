@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from zynqfire import Refusal
 from zynqfire.model.config import load
+from zynqfire.model.export import export_untrained
 from zynqfire.model.profile import profile, profile_onnx
 
 
@@ -67,6 +68,65 @@ def test_resnet_8_s_counts_are_those_of_mlperf_tiny():
     relus = 16_384 * 2 + 8_192 + 4_096
     outputs = counts["activations"] + 2 * sums + relus
     assert netscope["activations"] == outputs + 64 * 2 + 32 * 32 * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "weights", "macs", "published"),
+    [
+        ("squeezenet-v1.0", 1_248_424, 1_244_448, 861_339_936, (848e6, 12.3e6)),
+        ("squeezenet-v1.1", 1_235_496, 1_231_552, 387_747_520, (349e6, 7.2e6)),
+    ],
+)
+def test_squeezenet_s_counts_are_the_published_ones(name, parameters, weights, macs, published):
+    """Jha et al., table II, counts a ReLU of conv10 and a softmax, which a network here lacks."""
+    counts = profile(load(name, {"input": 227}))
+    assert counts["macs"] == macs
+    assert counts["parameters"] == parameters and counts["weights"] == weights
+    netscope = profile(load(name), "netscope")
+    assert netscope["parameters"] == parameters
+    assert netscope["macs"] == pytest.approx(published[0], rel=0.01)
+    rows = {row["name"]: row for row in netscope["layers"]}
+    lacking = rows["conv10"]["activations"] + 1000
+    assert netscope["activations"] + lacking == pytest.approx(published[1], rel=0.01)
+
+
+def test_max_pools_are_counted_and_break_a_rule():
+    counts = profile(load("squeezenet-v1.1"), "netscope")
+    rows = {row["name"]: row for row in counts["layers"] if row["op"] == "max"}
+    assert list(rows) == ["conv1/pool", "fire3/pool", "fire5/pool"]
+    assert rows["fire3/pool"] == {
+        "name": "fire3/pool",
+        "op": "max",
+        "kernel": [3, 3],
+        "stride": [2, 2],
+        "in_shape": [55, 55, 128],
+        "out_shape": [27, 27, 128],
+        "macs": 0,
+        "parameters": 0,
+        "activations": 27 * 27 * 128,
+    }
+    pools = [f"{name}: max-pooling" for name in rows]
+    assert counts["rules"]["no_max_pooling"] == {"pass": False, "where": pools}
+    assert counts["weight_bits"] == 4 * 1_231_552
+    assert profile(load("squeezenet-v1.1-w3"))["weight_bits"] == 3 * 1_231_552
+    plain, bypassed = (profile(load(f"squeezenet-v1.0{x}")) for x in ("", "-simple-bypass"))
+    assert plain["layers"] == bypassed["layers"]
+
+
+def test_an_exported_network_is_counted_as_its_description(squeeze, tmp_path):
+    config = squeeze()
+    path = export_untrained(config, tmp_path / "x.onnx")["model"]
+    ours, theirs = (count(x) for count, x in ((profile, config), (profile_onnx, path)))
+    for key in ("macs", "parameters", "weight_bits", "activations"):
+        assert ours[key] == theirs[key]
+    pools = [
+        [(row["in_shape"], row["out_shape"], row["kernel"], row["stride"]) for row in rows]
+        for rows in (
+            [row for row in count(x, "netscope")["layers"] if row["op"] == "max"]
+            for count, x in ((profile, config), (profile_onnx, path))
+        )
+    ]
+    assert pools[0] == pools[1] and len(pools[0]) == 2
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,35 @@ NAMED = {
     "state kept across frames": named(
         "zf_sum_pool", ("first_q <= last_position;", "first_q <= 1'b0;", 1)
     ),
+    "two columns of a loaded word exchanged": named(
+        "zf_uram", ("write_q[c] && here", "write_q[Columns-1-c] && here", 1)
+    ),
+    "a loaded word in its neighbour's place": named(
+        "zf_uram", ("else if (write_q[Columns-1]) addr_q", "else if (write_q[0]) addr_q", 1)
+    ),
+    "words in any order of one signature": named(
+        "zf_signature",
+        ("{state_q[30:0] | {31{first_q[2]}}, 1'b0} ^", "(state_q | {32{first_q[2]}}) ^", 1),
+    ),
+    "columns in any order of one signature": named("zf_signature", (" + 9 * (i / 72)", "", 1)),
+    "a signature of words from before and after a load": named(
+        "zf_signature", ("if (rst_i || clear_i) begin", "if (rst_i) begin", 1)
+    ),
+    "frames taken when one memory is loaded": named(
+        "zf_control", ("run_o        <= &all_loaded_q", "run_o        <= |all_loaded_q", 1)
+    ),
+    "a piece beyond the last one loaded": named(
+        "zf_control", ("taken = data_write && some;", "taken = data_write;", 1)
+    ),
+    "one byte written as four": named("zf_control", ("(write_bytes == 4'b1111)", "(1'b1)", 1)),
+    "weights from outside one bit off": named(
+        "zf_mvu",
+        (
+            "weights[Outer-1:0] = rom_word_i;",
+            "weights[Outer-1:0] = Outer'({rom_word_i, rom_word_i} >> 1);",
+            1,
+        ),
+    ),
     "state kept across reset": named(
         "zf_stream_reg",
         ("  logic valid_q;", "  logic valid_q = 1'b0;", 1),

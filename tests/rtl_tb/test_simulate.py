@@ -87,6 +87,7 @@ MANIFEST = {
         },
     ],
     "instances": [],
+    "loads": [],
     "interval_cycles": 96,
     "latency_cycles": 102,
 }

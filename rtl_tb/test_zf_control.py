@@ -1,0 +1,290 @@
+"""zf_control over its AXI4-Lite port: loading, refusals, reads beside it, resets; any stalls."""
+
+import itertools
+import random
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import RisingEdge
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
+
+from zynqfire.hls.register_map import REGISTERS
+from zynqfire.rtl_tb import cases
+from zynqfire.rtl_tb.cases import Case, Part
+from zynqfire.rtl_tb.simulator import sized
+
+AXI = {
+    **dict.fromkeys(("awaddr", "araddr"), 12),
+    **dict.fromkeys(("wdata", "rdata"), 32),
+    **dict.fromkeys(("bresp", "rresp"), 2),
+    "wstrb": 4,
+    **{f"{c}{s}": 1 for c in ("aw", "w", "b", "ar", "r") for s in ("valid", "ready")},
+}
+INPUTS = ("awaddr", "awvalid", "wdata", "wstrb", "wvalid", "bready", "araddr", "arvalid", "rready")
+WORDS = {"one": (5,), "three": (7, 1, 40), "four": (3, 9, 2, 30)}
+AT = {name: entry[0] for name, entry in REGISTERS.items()}
+
+
+def _case(words: tuple[int, ...]) -> Case:
+    count = len(words)
+    table = sum(number << 32 * m for m, number in enumerate(words))
+    ports = {f"s_axi_{name}": width for name, width in AXI.items()}
+    ports |= {"run_o": 1, "load_begin_o": 1, "load_we_o": count, "load_data_o": 32}
+    ports |= {"signature_i": 32 * count, "signed_i": count}
+    parameters = {"Memories": count, "Words": sized(table, 32 * count)}
+    return Case(parameters, ports, inputs=tuple(f"s_axi_{name}" for name in INPUTS))
+
+
+CASES = {name: _case(words) for name, words in WORDS.items()}
+QUICK = ("three",)
+
+
+class Host:
+    """The master of a case, and what the ports behind the registers have seen."""
+
+    def __init__(self, dut, name: str, stalled: float):
+        self.words, self.prefix = WORDS[name], name
+        self.port = lambda port: getattr(dut, f"{name}_{port}")
+        self.edge = RisingEdge(self.port("clk_i"))
+        bus = AxiLiteBus.from_prefix(dut, f"{name}_s_axi")
+        self.axi = AxiLiteMaster(bus, self.port("clk_i"), self.port("rst_i"))
+        if stalled:
+            for side in (self.axi.write_if, self.axi.read_if):
+                for channel in ("aw", "w", "b", "ar", "r"):
+                    if hasattr(side, f"{channel}_channel"):
+                        getattr(side, f"{channel}_channel").set_pause_generator(
+                            random.random() < stalled for _ in itertools.count()
+                        )
+        self.loaded: list[list[int]] = [[] for _ in self.words]
+        self.begun = False
+
+    async def watch(self):
+        """Collect what is loaded, as zf_uram does."""
+        while True:
+            await self.edge
+            if int(self.port("rst_i").value) or int(self.port("load_begin_o").value):
+                self.begun = True
+            enabled = int(self.port("load_we_o").value)
+            assert enabled & (enabled - 1) == 0, "one memory at a time"
+            if enabled:
+                memory = self.loaded[enabled.bit_length() - 1]
+                if self.begun:
+                    memory.clear()
+                self.begun = False
+                memory.append(int(self.port("load_data_o").value))
+
+    async def reset(self):
+        """Reset for some clocks."""
+        self.port("rst_i").value = 1
+        for _ in range(random.randint(2, 4)):
+            await self.edge
+        self.port("rst_i").value = 0
+        self.begun = True
+        await self.edge
+
+    async def write(self, name: str | int, value: int) -> None:
+        """Write a register."""
+        at = AT[name] if isinstance(name, str) else name
+        answer = await self.axi.write(at, value.to_bytes(4, "little"))
+        assert answer.resp == AxiResp.OKAY
+
+    async def read(self, name: str | int) -> int:
+        """Read a register."""
+        answer = await self.axi.read(AT[name] if isinstance(name, str) else name, 4)
+        assert answer.resp == AxiResp.OKAY
+        return int.from_bytes(answer.data, "little")
+
+    async def load(self, memory: int, pieces: list[int]) -> None:
+        """Select a memory and write pieces, several writes under way at a time."""
+        await self.write("SELECT", memory)
+        under_way = [
+            self.axi.init_write(AT["DATA"], piece.to_bytes(4, "little")) for piece in pieces
+        ]
+        for write in under_way:
+            await write.wait()
+
+    async def refused(self) -> bool:
+        """Return STATUS.refused and clear it."""
+        status = await self.read("STATUS")
+        await self.write("STATUS", 2)
+        assert not await self.read("STATUS") & 2
+        return bool(status & 2)
+
+
+async def _start(dut, name: str, stalled: float) -> Host:
+    for port in INPUTS:
+        getattr(dut, f"{name}_s_axi_{port}").value = 0
+    getattr(dut, f"{name}_rst_i").value = 1
+    getattr(dut, f"{name}_signed_i").value = 0
+    host = Host(dut, name, stalled)
+    Clock(host.port("clk_i"), 4, "ns").start()
+    await host.reset()
+    cocotb.start_soon(host.watch())
+    return host
+
+
+def _pieces(number: int) -> list[int]:
+    return [random.getrandbits(32) for _ in range(number)]
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+@cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
+async def loads(dut, name, stalled):
+    """Load memories in any order; running once all are; a load begun again takes it back."""
+    host = await _start(dut, name, stalled)
+    for register in ("ID", "VERSION"):
+        assert await host.read(register) == REGISTERS[register][2]
+    assert await host.read("MEMORIES") == len(host.words)
+    order = list(range(len(host.words)))
+    random.shuffle(order)
+    wanted = [_pieces(number) for number in host.words]
+    for memory in order:
+        assert not int(host.port("run_o").value) and await host.read("STATUS") == 0
+        await host.load(memory, wanted[memory][:-1])
+        assert await host.read("MEMORY") == 0
+        await host.load(memory, wanted[memory])
+        assert await host.read("SELECT") == memory
+        assert await host.read("MEMORY") == 1
+    assert host.loaded == wanted
+    assert int(host.port("run_o").value) and await host.read("STATUS") == 1
+    again = random.choice(order)
+    await host.write("SELECT", again)  # alone it only looks
+    assert await host.read("STATUS") == 1
+    wanted[again] = _pieces(host.words[again])
+    if len(wanted[again]) > 1:
+        await host.load(again, wanted[again][:1])
+        assert await host.read("STATUS") == 0 and not int(host.port("run_o").value)
+    await host.load(again, wanted[again])
+    assert await host.read("STATUS") == 1 and host.loaded == wanted
+    await host.reset()
+    assert await host.read("STATUS") == 0 and await host.read("SELECT") == 0
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+@cocotb.parametrize(name=list(CASES))
+async def first_after_reset(dut, name):
+    """Reset in the middle of a load selects memory 0 and begins it."""
+    host = await _start(dut, name, 0.0)
+    await host.load(len(host.words) - 1, _pieces(host.words[-1])[:-1])
+    await host.reset()
+    pieces = _pieces(host.words[0])
+    for piece in pieces:
+        await host.write("DATA", piece)
+    assert await host.read("MEMORY") == 1 and host.loaded[0] == pieces
+    assert not await host.refused()
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+@cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.4])
+async def refuses(dut, name, stalled):
+    """Refuse what cannot be without a trace, and STATUS says so."""
+    host = await _start(dut, name, stalled)
+    last = len(host.words) - 1
+    wanted = _pieces(host.words[last])
+    await host.load(last, wanted)
+    assert not await host.refused()
+    await host.write("DATA", 1)
+    assert await host.refused() and host.loaded[last] == wanted, "one piece too many"
+    for bad in (last + 1, 1 << 8, 1 << 31):
+        await host.write("SELECT", bad)
+        assert await host.refused() and await host.read("SELECT") == last
+    for register in ("ID", "MEMORIES", "SIGNATURE"):
+        before = await host.read(register)
+        await host.write(register, ~before & 0xFFFFFFFF)
+        assert await host.refused() and await host.read(register) == before
+    taken = set(AT.values())
+    for address in (*random.sample(sorted(set(range(0, 4096, 4)) - taken), 8), AT["DATA"]):
+        assert await host.read(address) == 0
+        assert await host.refused(), f"{address:#x}"
+        if address != AT["DATA"]:
+            await host.write(address, last)
+            assert await host.refused(), f"{address:#x}"
+    await host.axi.write(AT["SELECT"], bytes([0]))  # one byte of four
+    assert await host.refused() and await host.read("SELECT") == last
+    await host.axi.write(AT["DATA"] + 1, bytes(3))
+    assert await host.refused() and await host.read("MEMORY") == 1
+    await host.write("STATUS", 0)
+    await host.read(0xFFC)
+    await host.write("STATUS", 1)  # does not clear it
+    assert await host.refused()
+    assert host.loaded[last] == wanted
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+@cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
+async def shows(dut, name, stalled):
+    """Read the selected memory's signature while it is loaded."""
+    host = await _start(dut, name, stalled)
+    signatures = _pieces(len(host.words))
+    packed = sum(value << 32 * m for m, value in enumerate(signatures))
+    host.port("signature_i").value = packed
+    for _ in range(6):
+        valid = random.getrandbits(len(host.words))
+        host.port("signed_i").value = valid
+        memory = random.randrange(len(host.words))
+        await host.write("SELECT", memory)
+        assert await host.read("SIGNATURE") == signatures[memory]
+        assert await host.read("MEMORY") >> 1 == valid >> memory & 1
+        loading = cocotb.start_soon(host.load(memory, _pieces(host.words[memory])))
+        for _ in range(5):
+            assert await host.read("SIGNATURE") == signatures[memory]
+            assert await host.read("ID") == REGISTERS["ID"][2]
+        await loading
+        assert (await host.read("MEMORY")) & 1
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+async def a_write_a_cycle(dut):
+    """Take and answer writes every cycle, and load them 3 later."""
+    part = Part(dut, "three")
+    edge = RisingEdge(part.clk_i)
+    Clock(part.clk_i, 4, "ns").start()
+    part.drive(**dict.fromkeys((f"s_axi_{port}" for port in INPUTS), 0), rst_i=1)
+    await edge
+    await edge
+    part.drive(rst_i=0, s_axi_awvalid=1, s_axi_wvalid=1, s_axi_wstrb=15, s_axi_bready=1)
+    left = WORDS["three"][2]
+    for cycle in range(left + 20):
+        name = "SELECT" if cycle == 0 else "DATA"
+        part.drive(s_axi_awaddr=AT[name], s_axi_wdata=2 if cycle == 0 else 1000 + cycle)
+        await edge
+        assert part.read("s_axi_awready", "s_axi_wready") == [1, 1]
+        if cycle >= 2:
+            assert part.read("s_axi_bvalid") == [1]
+        loads = 4 <= cycle < 4 + left
+        assert part.read("load_we_o") == [4 * loads], cycle
+        assert not loads or part.read("load_data_o") == [1000 + cycle - 3]
+        assert part.read("load_begin_o") == [cycle == 3]
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+async def reset_forgets(dut):
+    """Reset withdraws a response and read data that nobody took, and takes nothing itself."""
+    part = Part(dut, "three")
+    edge = RisingEdge(part.clk_i)
+    Clock(part.clk_i, 4, "ns").start()
+    part.drive(**dict.fromkeys((f"s_axi_{port}" for port in INPUTS), 0), rst_i=1, signed_i=0)
+    await edge
+    await edge
+    for wait in range(8):
+        part.drive(rst_i=0)
+        part.drive(s_axi_awaddr=AT["DATA"], s_axi_wdata=5, s_axi_wstrb=15, s_axi_araddr=AT["ID"])
+        for _ in range(1 + wait):
+            part.drive(s_axi_awvalid=1, s_axi_wvalid=1, s_axi_arvalid=1)
+            await edge
+        offered = part.read("s_axi_bvalid", "s_axi_rvalid")
+        assert offered == [wait > 1, wait > 2]
+        part.drive(s_axi_awvalid=0, s_axi_wvalid=0, s_axi_arvalid=0, rst_i=1)
+        await edge
+        for cycle in range(8):
+            part.drive(rst_i=int(cycle == 0))
+            await edge
+            assert part.read("s_axi_bvalid", "s_axi_rvalid", "run_o") == [0, 0, 0]
+            assert cycle == 0 or part.read("load_we_o") == [0]
+            ready = part.read("s_axi_awready", "s_axi_wready", "s_axi_arready")
+            assert ready == [int(cycle > 0)] * 3
+
+
+def test_zf_control(tmp_path):
+    """Run the tests for every case."""
+    cases.run("zf_control", CASES, tmp_path)
