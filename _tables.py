@@ -130,7 +130,8 @@ def matrix(result: Mapping[str, Any]) -> Table:
 
 def _cell(cell: Mapping[str, Any]) -> str:
     if not cell["fits"]:
-        return "no\n" + cell["why"].replace(" of ", "/", 1).replace(" for ", "\nfor ")
+        why = cell["why"].replace(" of ", "/", 1).replace(" for ", "\nfor ")
+        return f"no\n{why}" if len(why) < 30 else "no: no folding\nis that fast"
     used, available, fill = cell["used"], cell["available"], cell["weight_fill"]
     lines = [f"{text(used['bram36'])}/{available['bram36']}"]
     if available["uram"]:

@@ -83,10 +83,9 @@ def _narrower(network, board, interval, boards, say) -> dict[str, Any] | None:
     say("advice: looking for the layers to give fewer weight bits")
     height, width, _ = network.input.output.shape
     narrowest = with_weight_bits(network, steps[-1])
-    try:
-        result = _quietly(narrowest, board, interval or SLOW * height * width)
-    except Refusal:  # a layer or a stream needs longer
-        result = _quietly(narrowest, board, interval)
+    result = _quietly(narrowest, board, interval or SLOW * height * width)
+    if not result["fits"] and interval is None:
+        result = _quietly(narrowest, board, None)
     if not result["fits"]:
         return None
     free = FILLED * (result["available"]["bram36"] - result["used"]["bram36"]) * RAMB36_BITS
@@ -144,7 +143,11 @@ def _bits(network: Network, bits: Mapping[str, int]) -> int:
 
 
 def _quietly(network: Network, board: Board, interval: int | None) -> dict[str, Any]:
-    return counted(network, board, interval, _silent)
+    """Return the report, of which `fits` alone is there where no folding keeps the interval."""
+    try:
+        return counted(network, board, interval, _silent)
+    except Refusal:
+        return {"fits": False}
 
 
 def _silent(text: str) -> None:

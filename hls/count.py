@@ -15,6 +15,7 @@ from .fold import Fold
 from .ir import Conv, Depthwise, MaxPool, Network
 
 SLOW = 4  # cycles for each pixel of the input, of what would fit no board of this size anyway
+MUCH = 8  # times a board that is too small for an interval
 Say = Callable[[str], None]
 
 
@@ -58,17 +59,29 @@ def counted(network: Network, board: Board, interval: int | None, say: Say) -> d
     """
     need, have = least_bits(network), capacity(board)
     if need <= have:
-        return report(network, folded(network, board, {}, interval, say), board)
-    times = -(-2 * need // have)
-    large = replace(board, **{name: times * each for name, each in board.limits.items()})
-    if interval is None:
-        height, width, _ = network.input.output.shape
-        slow = SLOW * height * width
         try:
-            return report(network, folded(network, large, {}, slow, say), board)
-        except Refusal:
-            say(f"{network.name}: no folding keeps {slow} cycles, looking for the fastest")
-    return report(network, folded(network, large, {}, interval, say), board)
+            return report(network, folded(network, board, {}, interval, say), board)
+        except Refusal:  # perhaps because the board has not even one folding of a layer so fast
+            if interval is None:
+                raise
+            result = report(network, folded(network, _times(board, MUCH), {}, interval, say), board)
+            if result["fits"]:
+                raise
+            return result
+    large = _times(board, -(-2 * need // have))
+    height, width, _ = network.input.output.shape
+    slow = [each * SLOW * height * width for each in (1, 4, 16)]
+    for cycles in [interval] if interval is not None else slow:
+        try:
+            return report(network, folded(network, large, {}, cycles, say), board)
+        except Refusal:  # a layer needs longer
+            if interval is not None:
+                raise
+    return report(network, folded(network, large, {}, None, say), board)
+
+
+def _times(board: Board, times: int) -> Board:
+    return replace(board, **{name: times * each for name, each in board.limits.items()})
 
 
 def report(network: Network, choice: Choice, board: Board) -> dict[str, Any]:

@@ -8,11 +8,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any
 
+from .. import Refusal
 from .board import Board
 from .count import Say, capacity, counted, least_bits
 from .ir import Network
 
 Cell = dict[str, Any]
+KEYS = ("fits", "interval_cycles", "used", "available", "weight_bits", "weight_fill")
 
 
 def matrix(
@@ -91,24 +93,20 @@ def _kind(board: Board) -> tuple:
 
 def _impossible(network: Network, board: Board) -> Cell:
     need, have = least_bits(network), capacity(board)
-    return {
-        "fits": False,
-        "interval_cycles": None,
-        "used": None,
-        "available": None,
-        "weight_bits": None,
-        "weight_fill": None,
-        "why": f"{need / 1e6:.2f} of {have / 1e6:.2f} Mbit",
-    }
+    why = f"{need / 1e6:.2f} of {have / 1e6:.2f} Mbit"
+    return dict.fromkeys(KEYS) | {"fits": False, "why": why}
 
 
 def _count(network: Network, boards: Sequence[Board], interval: int | None) -> list[Cell]:
     """Return the cells of `boards`; it runs in a process of its own."""
-    keys = ("fits", "interval_cycles", "used", "available", "weight_bits", "weight_fill")
     cells = []
     for board in boards:
-        result = counted(network, board, interval, lambda text: None)
+        try:
+            result = counted(network, board, interval, lambda text: None)
+        except Refusal as refusal:
+            cells.append(dict.fromkeys(KEYS) | {"fits": False, "why": str(refusal)})
+            continue
         over = result["over"]
         why = "{need:.10g} of {limit:.10g} {unit}".format(**over[0]) if over else ""
-        cells.append({key: result[key] for key in keys} | {"why": why})
+        cells.append({key: result[key] for key in KEYS} | {"why": why})
     return cells

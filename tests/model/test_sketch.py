@@ -59,7 +59,8 @@ def test_the_network_is_that_of_the_export(name, settings, exported):
         assert (mine.name, mine.inputs) == (theirs.name, theirs.inputs)
         assert mine.output.shape == theirs.output.shape
         bits = mine.output.qtype.bits, theirs.output.qtype.bits
-        if max(bits) <= 8:
+        aligned = mine.output.name.endswith("/2")  # before an addition: as far apart as it may be
+        if max(bits) <= 8 and not aligned:
             assert mine.output.qtype.bits == theirs.output.qtype.bits
         assert abs(bits[0] - bits[1]) <= NEAR + 1
         if isinstance(mine, Conv):
