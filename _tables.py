@@ -66,12 +66,78 @@ def profiled(net: str, result: Mapping[str, Any]) -> list[Table]:
 
 
 def budget(result: Mapping[str, Any]) -> list[Any]:
-    """Return the tables of `budget`: a row a memory, then the totals against the board."""
-    return [
-        *_optional_rows(result, "memories"),
-        against(result["used"], result["available"], f"On-chip memory on {result['board']}"),
-        facts("Budget", {k: v for k, v in result.items() if k != "board"}),
+    """Return what `budget` shows: layers, the board, parameters and activations, advice."""
+    used, luts = dict(result["used"]), result["luts"]
+    used["lut"] = luts["memory"]
+    whole = used | {"logic lut": luts["logic"], "all lut": luts["all"]}
+    board = result["available"] | {"all lut": luts["board"]}
+    title = f"{result['name']} on {result['board']}: {result['interval_cycles']:,} cycles a frame"
+    shown = [
+        rows([_budget_layer(layer) for layer in result["layers"]], "Bits and primitives by layer"),
+        against(whole, board, title),
+        rows(_sides(result), "Parameters and activations"),
+        facts("Budget", {key: result[key] for key in ("fits", "weight_bits", "weight_fill")}),
     ]
+    shown += [f"does not fit: {need['text']}" for need in result["over"]]
+    advice = [f"{i}. {each['text']}" for i, each in enumerate(result["advice"], 1)]
+    if not result["fits"]:
+        shown += ["would fit:", *advice] if advice else ["no change found that fits"]
+    return shown
+
+
+def _budget_layer(layer: Mapping[str, Any]) -> dict[str, Any]:
+    kinds = ("weights", "bias", "window", "fifo")
+    return (
+        {"layer": layer["layer"]}
+        | {kind: layer[kind]["bits"] for kind in kinds}
+        | {"RAMB36": layer["bram36"], "UltraRAM": layer["uram"]}
+        | {"memory LUTs": layer["lut"], "logic LUTs": layer["logic_lut"]}
+    )
+
+
+def _sides(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    maps = result["full_maps"]
+    found = [
+        {"what": what, "bits": one["bits"], "RAMB36": one["bram36"]}
+        | {"UltraRAM": one["uram"], "LUTs": one["lut"]}
+        for what, one in (
+            ("parameters: weights, biases", result["parameters"]),
+            ("activations: windows, FIFOs", result["activations"]),
+        )
+    ]
+    for what, key in (("all maps held whole", ""), ("and twice", "double_")):
+        bits, blocks = maps[f"{key}bits"], maps[f"{key}bram36"]
+        found.append(
+            {"what": f"instead: {what}", "bits": bits, "RAMB36": blocks}
+            | {"UltraRAM": None, "LUTs": None}
+        )
+    return found
+
+
+def matrix(result: Mapping[str, Any]) -> Table:
+    """Return the matrix of `budget`: a row a board, a column a width."""
+    cells = result["matrix"]
+    title = f"{result['network']}: RAMB36, UltraRAM, cycles a frame, weight RAM full"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=True)
+    table.add_column("board", no_wrap=True)
+    widths = list(dict.fromkeys(cell["bits"] for cell in cells))
+    for bits in widths:
+        table.add_column("own bits" if bits is None else f"{bits} bits", no_wrap=True)
+    for board in dict.fromkeys(cell["board"] for cell in cells):
+        table.add_row(board, *(_cell(cell) for cell in cells if cell["board"] == board))
+    return table
+
+
+def _cell(cell: Mapping[str, Any]) -> str:
+    if not cell["fits"]:
+        why = cell["why"].replace(" of ", "/", 1).replace(" for ", "\nfor ")
+        return f"no\n{why}" if len(why) < 30 else "no: no folding\nis that fast"
+    used, available, fill = cell["used"], cell["available"], cell["weight_fill"]
+    lines = [f"{text(used['bram36'])}/{available['bram36']}"]
+    if available["uram"]:
+        lines.append(f"{text(used['uram'])}/{available['uram']} URAM")
+    lines.append(text(cell["interval_cycles"]))
+    return "\n".join([*lines, "-" if fill is None else f"{100 * fill:.0f} %"])
 
 
 def against(used: Mapping[str, Any], available: Mapping[str, Any], title: str) -> Table:

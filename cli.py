@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -133,6 +134,7 @@ def export(source: str, out: Path, seed: int, overrides: tuple[str, ...]) -> Ans
     show_default=True,
     help="SystemVerilog, or hls4ml's own Vitis HLS project.",
 )
+@click.option("--over-budget", is_flag=True, help="Write what does not fit the board, too.")
 @overrides_option
 def compile_(
     net: str,
@@ -143,12 +145,14 @@ def compile_(
     fps: float | None,
     clock: float | None,
     backend: str,
+    over_budget: bool,
     overrides: tuple[str, ...],
 ) -> Answer:
     """Turn a network into SystemVerilog.
 
     A NET, a shipped name or a .toml file, is exported untrained first. Without --folding,
-    --interval or --fps the folding is the fastest that fits the board.
+    --interval or --fps the folding is the fastest that fits the board. What does not fit is
+    refused.
     """
     chosen = [
         f"--{name}"
@@ -161,8 +165,9 @@ def compile_(
         )
     if clock is not None and fps is None:
         raise click.UsageError(f"--clock belongs to --fps, not alone: {clock:g}")
-    if chosen and backend == "vitis":
-        raise click.UsageError(f"{chosen[0]} is of the zynqfire backend, not of vitis")
+    ours = [*chosen, *(["--over-budget"] if over_budget else [])]
+    if ours and backend == "vitis":
+        raise click.UsageError(f"{ours[0]} is of the zynqfire backend, not of vitis")
     writable(out)
     _known(net)
     target = _board(board)
@@ -184,7 +189,13 @@ def compile_(
 
             try:
                 result = compile_model(
-                    model, target, out, folding=folding, interval=interval, report=say
+                    model,
+                    target,
+                    out,
+                    folding=folding,
+                    interval=interval,
+                    must_fit=not over_budget,
+                    report=say,
                 )
             except Refusal as refusal:
                 if fps is None or "interval" not in str(refusal):
@@ -222,29 +233,87 @@ def simulate(
     return Answer(result, [_tables.facts("Simulated", result)], yes=result["bit_exact"])
 
 
-@subcommand("budget", example="zynqfire budget build", make="make budget NET=zynqnet-32")
-@click.argument("build", metavar="BUILD|NET|MODEL.onnx")
+@subcommand(
+    "budget",
+    example="zynqfire budget zynqnet --board zc706 --picture memory.svg",
+    make="make budget NET=zynqnet-32",
+)
+@click.argument("build", metavar="NET|MODEL.onnx|BUILD")
 @click.option("--board", help="Board name, for a network.  [pynq-z2]")
+@click.option("--all-boards", is_flag=True, help="A matrix: every board.")
+@click.option("--bits", metavar="N|A..B", help="Weight bits instead of the network's; a matrix.")
+@click.option("--interval", type=click.IntRange(min=1), help="Most cycles a frame.")
+@click.option("--picture", type=PATH, help="The board's memory drawn: a .svg or .png to write.")
 @overrides_option
-def budget(build: str, board: str | None, overrides: tuple[str, ...]) -> Answer:
-    """Count the on-chip memory.
+def budget(
+    build: str,
+    board: str | None,
+    all_boards: bool,
+    bits: str | None,
+    interval: int | None,
+    picture: Path | None,
+    overrides: tuple[str, ...],
+) -> Answer:
+    """Count the on-chip memory, before anything is trained or written.
 
-    Of a BUILD, or of a NET or an ONNX file compiled for the board. Exit code 1 when over.
+    Of a NET or an ONNX file, folded as `compile` would, or of a BUILD. Where it does not fit, what
+    would make it fit. With --all-boards or a range of --bits, a matrix of both. Exit code 1 when
+    over, or when no cell of a matrix fits.
     """
     folder = Path(_known(build))
-    if folder.is_dir() and (board or overrides):
-        raise Refusal(f"build {build}: board and network are fixed, --board or --set given")
-    from .hls.budget import budget as count
+    given = {
+        "--board": board,
+        "--all-boards": all_boards,
+        "--bits": bits,
+        "--interval": interval,
+        "--set": overrides,
+    }
+    if folder.is_dir() and (fixed := [option for option, value in given.items() if value]):
+        raise Refusal(f"build {build}: board, network and speed are fixed, {fixed[0]} given")
+    if board and all_boards:
+        raise click.UsageError(f"one of --board and --all-boards, not both: {board}")
+    widths = _widths(bits)
+    if picture is not None:
+        from .hls.picture import draw, must_be_a_picture
 
-    with ExitStack() as stack:
-        if not folder.is_dir():
-            from .hls.compile import compile_model
+        if all_boards or len(widths) > 1:
+            raise click.UsageError("--picture is of one board and one width, not of a matrix")
+        must_be_a_picture(picture)
+        writable(picture)
+    from .board.catalog import names
 
-            model = _model(build, overrides, stack)
-            folder = _temporary(stack) / "build"
-            target = _board(board or DEFAULT_BOARD)
-            compile_model(model, target, folder, must_fit=False, report=say)
-        result = count(folder)
+    if all_boards or len(widths) > 1:
+        from .hls.matrix import matrix
+
+        targets = [_board(name) for name in (names() if all_boards else [board or DEFAULT_BOARD])]
+        networks = {width: _counted_network(build, overrides, width) for width in widths}
+        cells = matrix(networks, targets, interval, say)
+        yes = any(cell["fits"] for cell in cells)
+        name = next(iter(networks.values())).name
+        answer = {"network": name, "interval_cycles": interval, "matrix": cells}
+        return Answer(answer, [_tables.matrix(answer)], yes=yes)
+    if folder.is_dir():
+        from .hls.budget import budget as of_build
+
+        result = of_build(folder)
+        target, interval = result["board"], result["interval_cycles"]
+    else:
+        from .hls.count import counted
+
+        network, target = _counted_network(build, overrides, widths[0]), board or DEFAULT_BOARD
+        result = counted(network, _board(target), interval, say)
+    if picture is not None:
+        draw(result, picture)
+        result["picture"] = str(picture)
+    if not result["fits"]:
+        from .hls import ir_text
+        from .hls.advise import advise, in_words
+
+        if folder.is_dir():
+            network = ir_text.loads((folder / "network.json").read_text(encoding="utf-8"))
+        boards = [_board(name) for name in names()]
+        result["advice"] = advise(network, _board(target), interval, boards, say)
+        result["message"] = in_words(result)
     return Answer(result, _tables.budget(result), yes=result["fits"])
 
 
@@ -332,6 +401,34 @@ def _network(net: str, overrides: tuple[str, ...]) -> Any:
     from .model.config import load
 
     return load(net, dict(_assignment(text) for text in overrides))
+
+
+def _widths(text: str | None) -> list[int | None]:
+    """Return the weight bits that `--bits` names; none where it is not given."""
+    if text is None:
+        return [None]
+    match = re.fullmatch(r"([2-8])(?:\.\.([2-8]))?", text)
+    low, high = (int(n) for n in (match[1], match[2] or match[1])) if match else (1, 0)
+    if low > high:
+        raise click.UsageError(f"--bits takes N or A..B, weight bits from 2 to 8, not {text}")
+    return list(range(low, high + 1))
+
+
+def _counted_network(net: str, overrides: tuple[str, ...], bits: int | None) -> Any:
+    """Return the IR of `net` with so many weight bits, its weights drawn if it is no ONNX file."""
+    from .hls.lower import from_onnx
+
+    if not net.endswith(".onnx"):
+        from .model.sketch import sketch
+
+        return from_onnx(sketch(_network(net, overrides), weight_bits=bits))
+    _no_overrides(net, overrides)
+    network = from_onnx(Path(net))
+    if bits is None:
+        return network
+    from .hls.fewer_bits import all_at_most
+
+    return all_at_most(network, bits)
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -14,14 +14,17 @@ from zipfile import BadZipFile
 import numpy as np
 
 from .. import Refusal
-from . import emit, perf
+from . import budget, count, emit, perf
 from .board import Board
-from .choose import Choice, choose
+from .choose import Choice
 from .design import CONVOLUTIONS, Design, Instance
 from .fold import Fold
 from .ir import Network
-from .memory import Estimate, Placed
+from .memory import Placed
 from .passes.folding import from_file
+
+OVERRIDE = "--over-budget writes the RTL all the same"
+OVER = ("what", "need", "limit", "unit")
 
 
 def compile_model(
@@ -48,7 +51,7 @@ def compile_model(
     interval : int, optional
         Cycles a frame to keep with the fewest multipliers; default is as fast as the board holds.
     must_fit : bool
-        Refuse what does not fit; a budget wants to see it.
+        Refuse what does not fit, else write it; the manifest says so.
 
     Returns
     -------
@@ -106,18 +109,21 @@ def build(
         given = {
             c.name: (Fold.of(c, **kept[c.name]),) for c in network.convolutions if c.name in kept
         }
-    choice = choose(network, board, given, interval, must_fit, say)
+    if must_fit:
+        count.must_be_possible(network, board, OVERRIDE)
+    choice = count.folded(network, board, given, interval, say)
     design, placed = choice.design, choice.placed
     cycles, what = design.bottleneck
-    if interval is not None and cycles > interval:
-        raise Refusal(
-            f"network {network.name}: the {what} needs {cycles} cycles a frame, more than the "
-            f"interval {interval}"
-        )
     say(f"interval {cycles} cycles, set by the {what}")
-    if must_fit and (excess := choice.excess(board)):
-        raise Refusal(f"network {network.name}: {excess}")
-    facts = _facts(choice, board)
+    counted = count.facts(network, choice, board)
+    result = budget.report(counted)
+    if not result["fits"]:
+        excess = budget.refusal(result)
+        if must_fit:
+            _refuse(network, board, given, interval, excess, say)
+        say(f"warning: network {network.name} {excess}; this is written over budget")
+    over = [{key: need[key] for key in OVER} for need in result["over"]]
+    facts = counted | _facts(choice, board) | {"over_budget": over}
     say(f"writing {out}")
     emit.write(emit.emit(design, _by_instance(design, placed), facts) | (extra or {}), out)
     keys = (
@@ -125,7 +131,27 @@ def build(
         *("utilization", "bound_cycles", "binding", "estimate", "layers"),
     )
     divisor = {"output_divisor": network.output.divisor}
-    return {"build": str(out)} | {key: facts[key] for key in keys} | divisor
+    written = {"build": str(out)} | {key: facts[key] for key in keys}
+    return written | {"fits": not over, "over_budget": over} | divisor
+
+
+def _refuse(
+    network: Network,
+    board: Board,
+    given: Mapping[str, tuple[Fold, ...]],
+    interval: int | None,
+    excess: str,
+    say: Callable[[str], None],
+) -> None:
+    """Refuse what does not fit, with the least interval that does where one was asked for."""
+    rule = excess
+    if interval is not None and len(given) < len(network.convolutions):
+        fastest = count.folded(network, board, given, None, say)
+        if count.report(network, fastest, board)["fits"]:
+            least = fastest.design.interval
+            rule = f"interval must be at least {least} cycles on {board.name}, not {interval}: "
+            rule += f"it {excess}"
+    raise Refusal(f"network {network.name}: {rule}; {OVERRIDE}")
 
 
 def _golden(path: Path, network: Network) -> bytes:
@@ -191,21 +217,14 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _entry(cost: Estimate) -> dict[str, float]:
-    return {key: getattr(cost, key) for key in ("lut", "lutram", "srl", "ff", "bram36", "dsp")}
-
-
 def _facts(choice: Choice, board: Board) -> dict[str, Any]:
-    """Return what the manifest says beside the structure."""
-    design, placed = choice.design, choice.placed
+    """Return what the manifest says beside the structure and what `count.facts` has."""
+    design = choice.design
     first = design.instances[0].sinks[0]
     return {
-        "board": board.name,
         "part": board.part,
         "family": board.family,
         "clock_mhz": board.clock_mhz,
-        "limits": board.limits,
-        "interval_cycles": design.interval,
         "latency_cycles": perf.latency(design),
         "in_lanes": first.lanes,
         "out_lanes": 1,
@@ -213,10 +232,7 @@ def _facts(choice: Choice, board: Board) -> dict[str, Any]:
         "utilization": design.utilization,
         "bound_cycles": choice.bound,
         "binding": list(choice.binding),
-        "estimate": _entry(choice.cost),
-        "estimate_by_layer": {layer: _entry(cost) for layer, cost in choice.costs.items()},
         "layers": [_layer(design, i) for i in design.instances if i.module in CONVOLUTIONS],
-        "memories": [row for each in placed for row in each.rows()],
     }
 
 

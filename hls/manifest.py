@@ -34,6 +34,7 @@ def _list(**properties: Any) -> dict[str, Any]:
 
 
 _COST = _object(**dict.fromkeys(("lut", "lutram", "srl", "ff", "bram36", "dsp"), _AMOUNT))
+_FULL_MAPS = ("maps", "bits", "bram36", "double_bits", "double_bram36")
 _FORM: dict[str, Any] = {
     "format": {"const": FORMAT},
     "name": _TEXT,
@@ -71,6 +72,8 @@ _FORM: dict[str, Any] = {
     "limits": {"type": "object", "additionalProperties": _AMOUNT}
     | {"required": ["bram36", "uram", "lut", "slicem_lut"]},
     "interval_cycles": _COUNT,
+    "full_maps": _object(**dict.fromkeys(_FULL_MAPS, _AMOUNT)),
+    "over_budget": _list(what=_TEXT, need=_AMOUNT, limit=_AMOUNT, unit=_TEXT),
     "estimate": _COST,
     "estimate_by_layer": {"type": "object", "additionalProperties": _COST},
     "memories": _list(

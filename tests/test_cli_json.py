@@ -157,21 +157,60 @@ def test_simulate_refuses_other_inputs(zynqfire, compiled, folder, shape, kind, 
 
 
 def test_budget(zynqfire, compiled, folder):
-    """Of a build and of a network the same; a network that is too large is a no."""
+    """Of a build and of its model the same, of the network but for the biases' widths."""
     code, of_build = zynqfire("budget", "build")
     assert code == 0 and set(of_build) >= BUDGET and of_build["fits"] is True
     assert set(of_build["used"]) >= {"bram36", "uram", "lut_rom_bits", "lutram_bits"}
     assert {row["kind"] for row in of_build["memories"]} <= {*("weights", "bias", "window", "fifo")}
     code, of_network = zynqfire("budget", "small.toml")
-    assert code == 0 and of_network["used"] == of_build["used"]
+    assert code == 0 and of_network["interval_cycles"] == of_build["interval_cycles"]
+    assert of_network["used"]["bram36"] == of_build["used"]["bram36"]
+    code, of_model = zynqfire("budget", "model.onnx")
+    assert code == 0 and of_model["used"] == of_build["used"]
+    assert set(of_build["parameters"]) == {"bits", "bram36", "uram", "lut"}
+    assert of_build["parameters"]["bits"] >= of_build["weight_bits"]
+
+
+def test_budget_at_a_speed_with_a_picture(zynqfire, folder):
+    """--interval is kept, --bits counts others, --picture is written."""
+    words = ["--interval", "2000", "--bits", "2", "--picture", "memory.svg"]
+    code, answer = zynqfire("budget", "small.toml", *words)
+    assert code == 0 and answer["interval_cycles"] <= 2000 and answer["picture"] == "memory.svg"
+    assert answer["weight_bits"] * 2 == zynqfire("budget", "small.toml")[1]["weight_bits"]
+    assert (folder / "memory.svg").read_text().startswith("<?xml")
+    code, refusal = zynqfire("budget", "model.onnx", "--bits", "8")
+    assert code == 2 and "weights must be counted with at most the 4 bits" in refusal["error"]
+
+
+def test_budget_matrix(zynqfire):
+    """A cell for each width, or for each board."""
+    code, answer = zynqfire("budget", "small.toml", "--bits", "2..3", "--interval", "2000")
+    assert code == 0 and answer["network"] == "small"
+    assert [(c["board"], c["bits"]) for c in answer["matrix"]] == [("pynq-z2", 2), ("pynq-z2", 3)]
+    assert all(cell["fits"] and cell["interval_cycles"] <= 2000 for cell in answer["matrix"])
+
+
+def test_over_budget(zynqfire, folder):
+    """A no with advice that fits; compile refuses to write it, unless told to."""
     large = ["--set", "fire2.squeeze=64", "--set", "fire2.expand3=2048", "--board", "zybo-z7-10"]
     code, over = zynqfire("budget", "small.toml", *large)
     assert code == 1 and over["fits"] is False
-    assert over["advice"].startswith("block RAM: ") and "\n" not in over["advice"]
+    assert over["over"] and over["message"].startswith(over["over"][0]["text"])
     assert over["used"]["bram36"] > over["available"]["bram36"] == 60
+    assert over["advice"] and all(advice["fits"] is True for advice in over["advice"])
+    assert over["advice"][-1]["change"] == "board" and over["advice"][-1]["used"]["bram36"] > 60
     code, refusal = zynqfire("compile", "small.toml", "-o", "large", *large)
     assert code == 2 and "zybo-z7-10" in refusal["error"]
+    assert refusal["error"].endswith("; --over-budget writes the RTL all the same")
     assert not list(folder.glob("*large*"))
+    wide = [f"fire2.{key}" for key in ("squeeze=32", "expand1=64", "expand3=64")]
+    fast = ["--interval", "64", "--board", "zybo-z7-10", *(w for s in wide for w in ("--set", s))]
+    code, refusal = zynqfire("compile", "small.toml", "-o", "over", *fast)
+    assert code == 2 and "on zybo-z7-10, not 64: it must fit" in refusal["error"]
+    code, answer = zynqfire("compile", "small.toml", "-o", "over", *fast, "--over-budget")
+    assert code == 0 and answer["fits"] is False and answer["over_budget"]
+    code, of_build = zynqfire("budget", "over")
+    assert code == 1 and of_build["over"][0]["need"] == answer["over_budget"][0]["need"]
 
 
 def test_profile(zynqfire, model):

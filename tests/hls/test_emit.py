@@ -158,7 +158,7 @@ def test_network_too_large_for_the_board_is_refused(tmp_path):
         c.name: {"pe": c.weights.shape[0], "simd": c.weights[0].size}
         for c in random_network(4).convolutions
     }
-    with pytest.raises(Refusal, match=r"must fit zybo-z7-10's 17600 LUTs, it needs about \d+"):
+    with pytest.raises(Refusal, match=r"must fit zybo-z7-10's 80 DSPs, it needs about \d+"):
         hls_compile.build(random_network(4), load("zybo-z7-10"), tmp_path / "b", folding=folds)
     assert not (tmp_path / "b").exists()
 
