@@ -130,13 +130,15 @@ def _least(instance: Instance) -> int:
 def _shrink(flow: Flow, instance: Instance, high: int, guess: int) -> None:
     """Give `instance` the least depth up to `high` with a schedule, probably `guess`."""
     parameter = DEPTHS[instance.module]
-    low, step = _least(instance) - 1, 1
+    low, step, rise = _least(instance) - 1, 1, 1
     while more := flow.shortfall(instance.name, parameter, high):
         low, high = high, high + more
     while high - low > 1:
-        guess = min(max(guess, low + 1), high - 1)
+        if not low < guess < high:
+            guess = (low + high) // 2
         if short := flow.shortfall(instance.name, parameter, guess):
-            low, guess = guess, guess + short
+            # what it says is short is the least: many such steps would take their time
+            low, guess, rise = guess, guess + max(short, rise), 2 * rise
         else:
             high = guess
             guess, step = high - step, 2 * step
