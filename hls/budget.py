@@ -11,9 +11,8 @@ from typing import Any
 from . import manifest as form
 from .cuts import LUT_BITS, RAMB18_BITS, RAMB36_BITS, Primitive
 from .ir import Add, Conv, Depthwise, Input, MaxPool, Network, Requantize, SumPool
-from .memory import Estimate, Kind
+from .memory import LUT_SHARE, Estimate, Kind
 
-LUT_SHARE = 0.5  # of a board's LUTs that memories may take
 _BLOCK_BITS = {Primitive.RAMB18: RAMB18_BITS, Primitive.RAMB36: RAMB36_BITS}
 _BRAM36 = {Primitive.RAMB18: 0.5, Primitive.RAMB36: 1.0}
 _LUTS = (Primitive.LUTROM, Primitive.LUTRAM)
@@ -76,8 +75,9 @@ def report(facts: Mapping[str, Any]) -> dict[str, Any]:
         Bits are stored bits, padding apart; ``lut`` counts the LUTs that hold memory. `parameters`
         are weights and biases, `activations` windows and FIFOs, those of pools among them.
         `full_maps` is what it would cost to hold every feature map whole, once or twice.
-        ``weight_fill`` is null where no block RAM holds weights. `over` says
-        what does not fit.
+        `placement` is the share of the board that memories take, summed over LUTs, block RAM and
+        UltraRAM, and the proven bound of that. ``weight_fill`` is null where no block RAM holds
+        weights. `over` says what does not fit.
     """
     rows: Sequence[Row] = facts["memories"]
     limits: Mapping[str, int] = facts["limits"]
@@ -113,6 +113,7 @@ def report(facts: Mapping[str, Any]) -> dict[str, Any]:
             "all": _luts(estimate),
             "board": limits["lut"],
         },
+        "placement": facts.get("placement"),
         "weight_bits": sum(row["bits"] for row in rows if row["kind"] == Kind.WEIGHTS),
         "weight_fill": weight_fill(rows),
         "parameters": amounts(row for row in rows if row["kind"] in PARAMETERS),
@@ -132,10 +133,11 @@ def facts(
     interval: int,
     rows: Sequence[Row],
     costs: Mapping[str, Estimate],
+    placement: Mapping[str, float],
 ) -> dict[str, Any]:
     """Return what a manifest says at `KEYS`, of a design that is counted and not written.
 
-    `costs` are those of layers, logic and memories.
+    `costs` are those of layers, logic and memories; `placement` is how near the best they are.
     """
     return {
         "name": network.name,
@@ -146,6 +148,7 @@ def facts(
         "estimate_by_layer": {layer: entry(cost) for layer, cost in costs.items()},
         "full_maps": full_maps(network),
         "memories": list(rows),
+        "placement": dict(placement),
     }
 
 

@@ -85,7 +85,6 @@ def choose(
     board: Board,
     given: Mapping[str, tuple[Fold, ...]],
     interval: int | None,
-    must_fit: bool,
     say: Callable[[str], None],
 ) -> Choice:
     """Return the fastest design that fits, or the smallest that keeps `interval`.
@@ -95,34 +94,26 @@ def choose(
     given : mapping
         Layers whose foldings are fixed, to the forms that these may take. With all layers given
         there is nothing to be fast at: the smallest form is taken.
-    must_fit : bool
-        Refuse an interval for which the board has no room; else the limits only weigh.
 
     Raises
     ------
     Refusal
-        No folding keeps the interval, or none that does fits.
+        No folding keeps the interval. What does not fit is the caller's to refuse.
 
     """
     say("folding")
-    plain = replace(board, uram=0)
     without = None
-    if board.uram and _holds(network, plain, given, interval):  # UltraRAM must be loaded at boot
-        without = _choose(network, plain, given, interval, must_fit=False)
-        if not without.excess(plain) and "block RAM" not in without.binding:
-            return without
-    choice = _choose(network, board, given, interval, must_fit)
+    if board.uram:  # it must be loaded at boot: only where block RAM does not do
+        plain = replace(board, uram=0)
+        choices = _choices(network, plain, given)
+        if solve.cheapest(choices, solve.limits(plain), Estimate(), interval):
+            without = _choose(network, plain, choices, given, interval)
+            if not without.excess(plain) and "block RAM" not in without.binding:
+                return without
+    choice = _choose(network, board, _choices(network, board, given), given, interval)
     if without and not without.excess(plain):
         return min(without, choice, key=lambda each: each.design.interval)
     return choice
-
-
-def _holds(
-    network: Network, board: Board, given: Mapping[str, tuple[Fold, ...]], interval: int | None
-) -> bool:
-    """Return whether the layers alone fit the board."""
-    choices = _choices(network, board, given)
-    return solve.cheapest(choices, solve.limits(board), Estimate(), interval) is not None
 
 
 def _choices(
@@ -137,27 +128,17 @@ def _choices(
 def _choose(
     network: Network,
     board: Board,
+    choices: Mapping[str, Sequence[Option]],
     given: Mapping[str, tuple[Fold, ...]],
     interval: int | None,
-    must_fit: bool,
 ) -> Choice:
-    choices = _choices(network, board, given)
-    most, floor = solve.limits(board), stream_floor(network)
+    floor = stream_floor(network)
     if interval is not None:
         _possible(network, choices, floor, interval)
-    search = _Search(network, board, choices, most)
+    search = _Search(network, board, choices, solve.limits(board))
     if interval is None and len(given) < len(choices):
         return search.fastest(floor)
-    choice = search.smallest(interval)
-    if interval is not None and must_fit and choice.excess(board):
-        best = search.fastest(floor)
-        if not best.excess(board):
-            least = best.design.interval
-            raise Refusal(
-                f"network {network.name}: interval must be at least {least} cycles on "
-                f"{board.name}, not {interval}"
-            )
-    return choice
+    return search.smallest(interval)
 
 
 @dataclass(frozen=True)

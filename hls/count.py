@@ -13,6 +13,7 @@ from .choose import Choice, choose
 from .cuts import LUT_BITS, RAMB36_BITS, URAM_BITS
 from .fold import Fold
 from .ir import Conv, Depthwise, MaxPool, Network
+from .memory import LUT_SHARE
 
 SLOW = 4  # cycles for each pixel of the input, of what would fit no board of this size anyway
 MUCH = 8  # times a board that is too small for an interval
@@ -36,7 +37,7 @@ def folded(
         No folding keeps the interval.
 
     """
-    choice = choose(network, board, given, interval, False, say)
+    choice = choose(network, board, given, interval, say)
     cycles, what = choice.design.bottleneck
     if interval is not None and cycles > interval:
         raise Refusal(
@@ -93,7 +94,13 @@ def facts(network: Network, choice: Choice, board: Board) -> dict[str, Any]:
     """Return what a manifest says of a design for its budget."""
     rows = [row for each in choice.placed for row in each.rows()]
     return budget.facts(
-        network, board.name, board.limits, choice.design.interval, rows, choice.costs
+        network,
+        board.name,
+        board.limits,
+        choice.design.interval,
+        rows,
+        choice.costs,
+        choice.placement.shares,
     )
 
 
@@ -116,7 +123,7 @@ def least_bits(network: Network) -> int:
 
 def capacity(board: Board) -> int:
     """Return all bits of memory that `board` has, those of LUTs for memory among them."""
-    luts = int(board.lut * budget.LUT_SHARE)
+    luts = int(board.lut * LUT_SHARE)
     return board.bram36 * RAMB36_BITS + board.uram * URAM_BITS + luts * LUT_BITS
 
 

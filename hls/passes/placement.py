@@ -16,9 +16,8 @@ from ortools.sat.python import cp_model
 
 from ..board import Board
 from ..cuts import HALVES, half_words
-from ..memory import Estimate, Kind, Memory, Placed, placements, shares
+from ..memory import LUT_SHARE, Estimate, Kind, Memory, Placed, placements, shares
 
-LUT_SHARE = 0.5  # of the board's LUTs that memories may take
 EFFORT = 10  # of the search, about seconds; nearly all end in less with a proof
 SCALE = 1 << 24  # integers of the cost: parts of a board
 PRICES = (1 / 3, 1, 3)  # of LUTs against block RAM, by their share of the board
@@ -40,6 +39,11 @@ class Placement:
     placed: tuple[Placed, ...]
     cost: float
     bound: float
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What a report says of it."""
+        return {"cost": round(self.cost, 6), "bound": round(self.bound, 6)}
 
 
 def place(

@@ -72,6 +72,7 @@ def test_sums(build):
             "lut": 500,
         },
         "luts": {"memory": 60, "logic": 305, "all": 365, "board": 1000},
+        "placement": None,
         "weight_bits": 27640,
         "weight_fill": 27000 / (36864 + 18432),
         "parameters": {"bits": 27960, "bram36": 1.5, "uram": 0, "lut": 36},

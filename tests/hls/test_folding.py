@@ -162,15 +162,15 @@ def test_nothing_fits_a_board_without_luts(network):
 @pytest.mark.parametrize("interval", [400, 1024, 5000, 10**6])
 def test_interval_is_kept_with_less_where_it_is_longer(network, interval):
     board = load("pynq-z2")
-    choice = choose(network, board, {}, interval, True, lambda text: None)
+    choice = choose(network, board, {}, interval, lambda text: None)
     assert choice.design.interval <= interval
-    more = choose(network, board, {}, 4 * interval, True, lambda text: None)
+    more = choose(network, board, {}, 4 * interval, lambda text: None)
     assert more.design.multipliers <= choice.design.multipliers
 
 
 def test_interval_too_short_is_refused_with_the_least(network):
     def at(interval, board="pynq-z2"):
-        choose(network, load(board), {}, interval, True, lambda text: None)
+        choose(network, load(board), {}, interval, lambda text: None)
 
     with pytest.raises(Refusal, match=r"layer conv1: interval must be at least 64 cycles, not 63"):
         at(63)
@@ -178,13 +178,13 @@ def test_interval_too_short_is_refused_with_the_least(network):
         at(0)
 
 
-def test_interval_for_which_the_board_is_too_small_is_refused_with_the_least(network):
+def test_interval_for_which_the_board_is_too_small_is_refused_with_the_least(network, tmp_path):
     """And that one is taken."""
     small = replace(load("pynq-z2"), name="small", lut=4000, dsp=8)
-    least = choose(network, small, {}, None, True, lambda text: None).design.interval
+    least = choose(network, small, {}, None, lambda text: None).design.interval
     with pytest.raises(Refusal, match=rf"must be at least {least} cycles on small, not 64"):
-        choose(network, small, {}, 64, True, lambda text: None)
-    choice = choose(network, small, {}, least, True, lambda text: None)
+        build(network, small, tmp_path / "build", interval=64)
+    choice = choose(network, small, {}, least, lambda text: None)
     assert choice.design.interval == least
     assert not choice.excess(small)
 
@@ -195,10 +195,10 @@ def test_no_interval_below_that_of_the_fastest_fits(network, luts):
     small = replace(
         load("pynq-z2"), name="s", lut=luts, slicem_lut=luts // 3, ff=2 * luts, dsp=luts // 200
     )
-    fastest = choose(network, small, {}, None, True, lambda text: None).design.interval
+    fastest = choose(network, small, {}, None, lambda text: None).design.interval
     faster = [c for c in (64, 128, 144, 256, 288, 384, 512, 576, 1152, 2304) if c < fastest]
     for interval in faster:
-        choice = choose(network, small, {}, interval, False, lambda text: None)
+        choice = choose(network, small, {}, interval, lambda text: None)
         needs = solve.measures(choice.cost)
         assert any(n > m for n, m in zip(needs, solve.limits(small), strict=True)), interval
 
@@ -220,13 +220,13 @@ def test_the_first_design_that_fits_need_not_be_the_fastest(pooled, luts, most):
     small = replace(
         load("zybo-z7-10"), name="s", lut=luts, slicem_lut=luts // 3, ff=2 * luts, dsp=luts // 200
     )
-    found = choose(pooled, small, {}, None, True, lambda text: None)
+    found = choose(pooled, small, {}, None, lambda text: None)
     assert not found.excess(small)
     assert found.design.interval <= most
     each = (folding.options(pooled, conv, small) for conv in pooled.convolutions)
     for cycles in {option.cycles for options in each for option in options}:
         if found.bound <= cycles < found.design.interval:
-            choice = choose(pooled, small, {}, cycles, False, lambda text: None)
+            choice = choose(pooled, small, {}, cycles, lambda text: None)
             needs = solve.measures(choice.cost)
             assert any(n > m for n, m in zip(needs, solve.limits(small), strict=True)), cycles
 
@@ -254,7 +254,7 @@ def test_a_folding_file_that_is_no_json_is_refused(network, text, what, tmp_path
 
 def test_given_layers_stay_and_the_others_keep_up(network):
     given = {"conv1": (Fold(1, 1, 1),)}
-    choice = choose(network, load("pynq-z2"), given, None, True, lambda text: None)
+    choice = choose(network, load("pynq-z2"), given, None, lambda text: None)
     assert choice.design.folds["conv1"].multipliers == 1
     assert choice.design.interval == 64 * 36 * 8
     assert all(

@@ -37,7 +37,7 @@ def exported(tmp_path_factory):
 def rows(network, folds, kinds):
     """Return what a budget says of memories of `kinds`, folded so for pynq-z2, and its interval."""
     given = {name: (replace(fold, packing=None),) for name, fold in folds.items()}
-    choice = choose(network, load_board("pynq-z2"), given, None, False, lambda text: None)
+    choice = choose(network, load_board("pynq-z2"), given, None, lambda text: None)
     found = [row for each in choice.placed for row in each.rows() if row["kind"] in kinds]
     return choice.design.interval, found
 
@@ -75,7 +75,7 @@ def test_the_memories_are_those_of_the_export(exported):
     """Folded alike, all but the biases', whose width comes from pictures there."""
     real, quick = exported("zynqnet-32"), from_onnx(sketch(load("zynqnet-32")))
     board = load_board("pynq-z2")
-    folds = choose(real, board, {}, None, False, lambda text: None).design.folds
+    folds = choose(real, board, {}, None, lambda text: None).design.folds
     kinds = ("weights", "window", "fifo")
     assert rows(quick, folds, kinds) == rows(real, folds, kinds)
     _, mine = rows(quick, folds, ("bias",))
