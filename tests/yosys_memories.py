@@ -10,8 +10,13 @@ from zynqfire.hls.memory import Kind, Memory, Placed, rom_files
 
 RTL = Path(__file__).parents[1] / "hls" / "rtl"
 LIBRARY = ("zf_table.sv", "zf_block.sv", "zf_rom.sv", "zf_ram.sv", "zf_fifo.sv")
+CELLS = "read_verilog -lib +/xilinx/cells_sim.v"
 # What synth_xilinx does before it maps memories, the rest of the logic apart.
-BEFORE = "read_verilog -lib +/xilinx/cells_sim.v\nproc\nopt\nmemory -nomap\nopt_clean"
+_PREPARE = "proc\nopt\nmemory -nomap\nopt_clean"
+BEFORE = f"{CELLS}\n{_PREPARE}"
+# And the mapping, contents left in.
+FLOW = f"{_PREPARE}\nsynth_xilinx -family {{family}} -run map_memory:map_ffram"
+SAVE = "blackbox =A:whitebox\nwrite_json netlist.json"
 
 
 def memory(kind: Kind, width: int, depth: int) -> Memory:
@@ -70,8 +75,7 @@ def elaborate(folder: Path, flow: str) -> tuple[dict, dict]:
     """Return Yosys' modules for what `write` wrote, and the module of each memory."""
     read = "\n".join(f"read_verilog -sv -defer {name}" for name in LIBRARY)
     yosys.run(
-        f"{read}\nread_verilog -sv top.sv\nhierarchy -check -top top\n{flow}\n"
-        "blackbox =A:whitebox\nwrite_json netlist.json\n",
+        f"{read}\nread_verilog -sv top.sv\nhierarchy -check -top top\n{flow}\n{SAVE}\n",
         folder,
     )
     modules = json.loads((folder / "netlist.json").read_text())["modules"]

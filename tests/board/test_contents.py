@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from yosys_memories import BEFORE, contents, elaborate, memory, write
+from yosys_memories import CELLS, FLOW, contents, elaborate, memory, write
 
 from zynqfire.board.contents import words
 from zynqfire.hls.cuts import whole
 from zynqfire.hls.memory import Kind, Placed
 from zynqfire.rtl_tb.pieces import MIXED, depth
 
-FLOW = f"{BEFORE}\nsynth_xilinx -family {{family}} -run map_memory:map_ffram"
 CUTS = {  # by family: as MIXED says, or plain; every ratio of a RAMB36 and of a RAMB18
     ("xc7", "mixed"): list(MIXED.values()),
     ("xc7", "plain"): [
@@ -57,7 +56,7 @@ def read_back(wanted: list[Placed], folder: Path, damage=lambda: None) -> list[s
     """Return where what is read differs from what was written, as (word, bit), each memory."""
     write(wanted, folder)
     damage()
-    modules, types = elaborate(folder, FLOW.format(family=wanted[0].family))
+    modules, types = elaborate(folder, f"{CELLS}\n{FLOW.format(family=wanted[0].family)}")
     found = []
     for n, one in enumerate(wanted):
         expected = as_bits(contents(n, one), one.memory.width)
