@@ -44,7 +44,9 @@ def test_every_memory_has_the_block_rams_of_its_budget(build):
     sources = "\n".join(f"read_verilog -sv -defer {name}" for name in manifest["sources"])
     yosys.run(SCRIPT.format(sources=sources, family=manifest["family"]), build)
     modules = json.loads((build / "modules.json").read_text())["modules"]
-    cells = {name: module["num_cells_by_type"] for name, module in modules.items()}
+    cells = {  # their own names have a backslash before them, but not where they are cells
+        name.removeprefix("\\"): module["num_cells_by_type"] for name, module in modules.items()
+    }
     (top,) = json.loads((build / "top.json").read_text())["modules"].values()
 
     inferred, counted = Counter(), Counter()
