@@ -1,4 +1,4 @@
-"""The whole of zynqnet-32 in Yosys, up to its memories: block RAM by layer as `budget` says."""
+"""The whole of zynqnet-32 in Yosys, up to its memories: block RAM by memory as `budget` says."""
 
 import json
 from collections import Counter
@@ -7,6 +7,7 @@ import pytest
 
 from zynqfire.board import yosys
 from zynqfire.board.catalog import load
+from zynqfire.board.contents import KINDS, block_rams, memories
 from zynqfire.hls.budget import budget
 from zynqfire.hls.compile import compile_model
 from zynqfire.model.config import load as load_network
@@ -37,35 +38,28 @@ def build(tmp_path_factory):
     return folder / "build"
 
 
-def test_every_layer_has_the_block_rams_of_its_budget(build):
-    """RAMB18 and RAMB36, each layer."""
+def test_every_memory_has_the_block_rams_of_its_budget(build):
+    """RAMB18 and RAMB36 of each layer's weights, windows and FIFOs, and none elsewhere."""
     manifest = json.loads((build / "manifest.json").read_text())
     sources = "\n".join(f"read_verilog -sv -defer {name}" for name in manifest["sources"])
     yosys.run(SCRIPT.format(sources=sources, family=manifest["family"]), build)
     modules = json.loads((build / "modules.json").read_text())["modules"]
+    cells = {  # their own names have a backslash before them, but not where they are cells
+        name.removeprefix("\\"): module["num_cells_by_type"] for name, module in modules.items()
+    }
     (top,) = json.loads((build / "top.json").read_text())["modules"].values()
 
-    def block_rams(module: str) -> Counter:
-        found = Counter()
-        for kind, number in modules.get(module, {"num_cells_by_type": {}})[
-            "num_cells_by_type"
-        ].items():
-            if kind.startswith("RAMB"):
-                found[kind[:6]] += number
-            else:
-                for below, inside in block_rams(kind).items():
-                    found[below] += inside * number
-        return found
-
-    inferred, counted = {}, {}
+    inferred, counted = Counter(), Counter()
     for item in manifest["instances"]:
-        found = block_rams(top["cells"][item["instance"]]["type"])
-        inferred[item["layer"]] = inferred.get(item["layer"], Counter()) + found
+        module = top["cells"][item["instance"]]["type"]
+        for memory, found in memories(cells, module):
+            for primitive, number in found.items():
+                inferred[item["layer"], KINDS[memory], primitive] += number
     for row in manifest["memories"]:
-        here = counted.setdefault(row["layer"], Counter())
         if row["primitive"].startswith("RAMB"):
-            here[row["primitive"]] += row["count"]
-    assert {k: v for k, v in inferred.items() if v} == {k: v for k, v in counted.items() if v}
+            counted[row["layer"], row["kind"], row["primitive"]] += row["count"]
+    assert inferred == counted
+    assert block_rams(cells, manifest["top"]).total() == counted.total()
 
 
 def test_budget_of_the_demo(build):

@@ -1,21 +1,18 @@
 """Yosys infers exactly the primitives that `hls.memory` counts, over a spread of shapes."""
 
-import json
-import random
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from yosys_memories import BEFORE, elaborate, memory, write
 
-from zynqfire.board import resources, yosys
+from zynqfire.board import resources
 from zynqfire.board.catalog import load
-from zynqfire.hls.cuts import Row, encode, whole
-from zynqfire.hls.memory import Kind, Memory, Placed, rom_files
+from zynqfire.hls.cuts import Row, whole
+from zynqfire.hls.memory import Kind, Placed
 from zynqfire.hls.passes.placement import few
 from zynqfire.rtl_tb.pieces import MIXED, depth
 
-RTL = Path(__file__).parents[2] / "hls" / "rtl"
-LIBRARY = ("zf_table.sv", "zf_block.sv", "zf_rom.sv", "zf_ram.sv", "zf_fifo.sv")
 BOARDS = {"xc7": load("pynq-z2"), "xcup": load("ultra96")}
 SHAPES = [  # kind, width, words of the memory, 1 to 5,000 by 1 to 2,048 bits
     *[(Kind.WEIGHTS, width, depth) for width, depth in ((5, 4), (36, 512), (37, 512), (72, 100))],
@@ -34,13 +31,6 @@ LUTS = [
     *[(Kind.WINDOW, width, depth) for width, depth in ((8, 16), (20, 60), (32, 100), (7, 130))],
     *[(Kind.FIFO, width, depth) for width, depth in ((12, 2), (32, 16), (9, 65), (5, 66))],
 ]
-# What synth_xilinx does before it maps memories, the rest of the logic apart.
-BEFORE = "read_verilog -lib +/xilinx/cells_sim.v\nproc\nopt\nmemory -nomap\nopt_clean"
-
-
-def memory(kind: Kind, width: int, depth: int) -> Memory:
-    """Return a memory without padding."""
-    return Memory("a", kind, width, depth, width * depth)
 
 
 def placed(family: str) -> list[Placed]:
@@ -55,64 +45,10 @@ def placed(family: str) -> list[Placed]:
     return list(dict.fromkeys(found))
 
 
-def instance(name: str, one: Placed) -> tuple[str, list[str]]:
-    """Return an instance and the ports that it needs."""
-    kind, width, words = one.memory.kind, one.memory.width, one.memory.depth
-    address = max(1, (words - 1).bit_length())
-    if kind is Kind.FIFO:
-        ports = {"s_tdata_i": width, "s_tvalid_i": 1, "s_tready_o": 1}
-        ports |= {"m_tdata_o": width, "m_tvalid_o": 1, "m_tready_i": 1, "rst_i": 1}
-    elif kind is Kind.WINDOW:
-        ports = {"we_i": 1, "waddr_i": address, "wdata_i": width}
-        ports |= {"raddr_i": address, "clear_i": 1, "rdata_o": width}
-    else:
-        ports = {"addr_i": address, "data_o": width}
-    module = {Kind.FIFO: "zf_fifo", Kind.WINDOW: "zf_ram"}.get(kind, "zf_rom")
-    file = f', .InitFile("{name}.mem")' if module == "zf_rom" else ""
-    wires = ", ".join(f".{port}({name}_{port})" for port in ports)
-    text = (
-        f"{module} #(.Width({width}), .Depth({words}), .Cut(512'h{encode(one.cut):x}){file}) "
-        f"{name} (.clk_i, {wires});"
-    )
-    directions = {"i": "input", "o": "output"}
-    return text, [
-        f"{directions[port[-1]]} logic [{bits - 1}:0] {name}_{port}" for port, bits in ports.items()
-    ]
-
-
-def contents(index: int, one: Placed) -> str:
-    """Return random words as text."""
-    rng = random.Random(index)
-    return "".join(f"{rng.getrandbits(one.memory.width):x}\n" for _ in range(one.memory.depth))
-
-
-def netlist(all_placed: list[Placed], folder: Path, flow: str) -> tuple[dict, dict]:
-    """Return Yosys' modules for memories m0, m1, ... of one run, and the module of each."""
-    instances, ports = [], ["input logic clk_i"]
-    for n, one in enumerate(all_placed):
-        text, own = instance(f"m{n}", one)
-        instances.append(text)
-        ports += own
-        if one.memory.kind is Kind.WEIGHTS:
-            for path, part in rom_files(f"m{n}.mem", contents(n, one), one).items():
-                (folder / path).write_text(part)
-    top = "module top (\n" + ",\n".join(ports) + ");\n" + "\n".join(instances) + "\nendmodule\n"
-    (folder / "top.sv").write_text(top)
-    for name in LIBRARY:
-        (folder / name).write_bytes((RTL / name).read_bytes())
-    read = "\n".join(f"read_verilog -sv -defer {name}" for name in LIBRARY)
-    yosys.run(
-        f"{read}\nread_verilog -sv top.sv\nhierarchy -check -top top\n{flow}\n"
-        "blackbox =A:whitebox\nwrite_json netlist.json\n",
-        folder,
-    )
-    modules = json.loads((folder / "netlist.json").read_text())["modules"]
-    return modules, {name: cell["type"] for name, cell in modules["top"]["cells"].items()}
-
-
 def inferred(all_placed: list[Placed], folder: Path, flow: str) -> list[Counter]:
     """Return the cells that Yosys makes of each memory, in one run, with random contents."""
-    modules, types = netlist(all_placed, folder, flow)
+    write(all_placed, folder)
+    modules, types = elaborate(folder, flow)
 
     def cells(module: str) -> Counter:
         found = Counter()
