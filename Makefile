@@ -48,7 +48,7 @@ demo: setup  ## train, export, compile, simulate and budget zynqnet-32; ends in 
 	@$(ZYNQFIRE) demo
 
 test: setup  ## every test and RTL bench but the long ones
-	@.venv/bin/python -m pytest -m "not long"
+	@.venv/bin/python -m pytest -m "not long" -n auto --dist loadfile
 
 test-long: setup  ## the tests that take minutes to hours
 	@.venv/bin/python -m pytest -m long
