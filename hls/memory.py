@@ -30,6 +30,9 @@ from .cuts import (
 )
 
 WRAP = 4096  # words up to which a FIFO in block RAM takes a power of two (zf_fifo)
+# Share of a board's LUTs and flip-flops that a design may take; what is left is for routing and for
+# what the formulas miss
+ROOM = 0.85
 LUT_SHARE = 0.5  # of a board's LUTs that memories may take
 ROW_LUTS = 6  # that tell a row from the one before by its address
 

@@ -16,7 +16,7 @@ from ortools.sat.python import cp_model
 
 from ..board import Board
 from ..cuts import HALVES, half_words
-from ..memory import LUT_SHARE, Estimate, Kind, Memory, Placed, placements, shares
+from ..memory import LUT_SHARE, ROOM, Estimate, Kind, Memory, Placed, placements, shares
 
 EFFORT = 10  # of the search, about seconds; nearly all end in less with a proof
 SCALE = 1 << 24  # integers of the cost: parts of a board
@@ -106,9 +106,9 @@ def place(
         blocks * (SCALE // (4 * board.bram36)),
         ultra * (SCALE // max(1, board.uram)),
     ]
-    most = int(LUT_SHARE * board.lut)
+    most, used = int(LUT_SHARE * board.lut), logic.lut + logic.lutram + logic.srl
     for need, limit, whole in (
-        (luts, min(most, max(0, board.lut - logic.lut - logic.lutram - logic.srl)), board.lut),
+        (luts, min(most, max(0, int(ROOM * board.lut) - used)), board.lut),
         (lutram, max(0, board.slicem_lut - logic.lutram - logic.srl), board.slicem_lut),
         (blocks, 4 * board.bram36, 4 * board.bram36),
         (ultra, board.uram, max(1, board.uram)),

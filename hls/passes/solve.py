@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from ortools.sat.python import cp_model
 
 from ..board import Board
-from ..memory import Estimate
+from ..memory import ROOM, Estimate
 from .folding import Option, front, measures
 
 RESOURCES = ("LUT", "LUT as memory", "FF", "DSP", "block RAM", "UltraRAM")
-# Share of a board that a folding may take. What is left of LUTs and flip-flops is for routing and
-# for what the formulas miss.
-SHARES = (0.85, 0.85, 0.85, 1.0, 1.0, 1.0)
+SHARES = (ROOM, ROOM, ROOM, 1.0, 1.0, 1.0)  # of a board that a folding may take
 EFFORT = 20  # of a search, about seconds; most end in less with a proof
 SCALE = 1 << 24  # integers of the cost: parts of a board
 
