@@ -180,7 +180,7 @@ def test_interval_too_short_is_refused_with_the_least(network):
 
 def test_interval_for_which_the_board_is_too_small_is_refused_with_the_least(network, tmp_path):
     """And that one is taken."""
-    small = replace(load("pynq-z2"), name="small", lut=4000, dsp=8)
+    small = replace(load("pynq-z2"), name="small", lut=2800, dsp=8)
     least = choose(network, small, {}, None, lambda text: None).design.interval
     with pytest.raises(Refusal, match=rf"must be at least {least} cycles on small, not 384"):
         build(network, small, tmp_path / "build", interval=384)
