@@ -107,7 +107,7 @@ def choose(
         plain = replace(board, uram=0)
         choices = _choices(network, plain, given)
         if solve.cheapest(choices, solve.limits(plain), Estimate(), interval):
-            without = _choose(network, plain, choices, given, interval)
+            without = _choose(network, plain, choices, given, interval, rounds=1)
             if not without.excess(plain) and "block RAM" not in without.binding:
                 return without
     choice = _choose(network, board, _choices(network, board, given), given, interval)
@@ -131,6 +131,7 @@ def _choose(
     choices: Mapping[str, Sequence[Option]],
     given: Mapping[str, tuple[Fold, ...]],
     interval: int | None,
+    rounds: int = ROUNDS,
 ) -> Choice:
     floor = stream_floor(network)
     if interval is not None:
@@ -138,7 +139,7 @@ def _choose(
     search = _Search(network, board, choices, solve.limits(board))
     if interval is None and len(given) < len(choices):
         return search.fastest(floor)
-    return search.smallest(interval)
+    return search.smallest(interval, rounds)
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,10 @@ class _Search:
     choices: Mapping[str, Sequence[Option]]
     most: Sequence[int]
 
-    def smallest(self, interval: int | None) -> Choice:
+    def smallest(self, interval: int | None, rounds: int = ROUNDS) -> Choice:
         """Return the smallest design that keeps `interval`, one that fits if any is found."""
         others = Estimate()
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             choice, rest = self._wired(self._cheapest(others, interval))
             if self._fits(choice) or others == rest:
                 break

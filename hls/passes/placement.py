@@ -19,6 +19,7 @@ from ..cuts import HALVES, half_words
 from ..memory import LUT_SHARE, ROOM, Estimate, Kind, Memory, Placed, placements, shares
 
 EFFORT = 10  # of the search, about seconds; nearly all end in less with a proof
+GAP = 0.001  # between a placement and the bound, at which the search ends
 SCALE = 1 << 24  # integers of the cost: parts of a board
 PRICES = (1 / 3, 1, 3)  # of LUTs against block RAM, by their share of the board
 OVER = 1 << 6  # how much more a part of a board counts that is not there
@@ -119,6 +120,7 @@ def place(
     model.minimize(sum(parts))
     solver = cp_model.CpSolver()
     solver.parameters.max_deterministic_time = EFFORT
+    solver.parameters.relative_gap_limit = GAP
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = 1
     status = solver.solve(model)
