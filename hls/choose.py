@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 from .. import Refusal
 from .board import Board
+from .cuts import RAMB36_BITS
 from .design import Design
 from .fold import Fold
 from .ir import Concat, Depthwise, MaxPool, Network, Output
-from .memory import Estimate, Placed, total
+from .memory import LUT_SHARE, Estimate, Placed, total
 from .passes import solve
 from .passes.folding import Option, options
 from .passes.placement import Placement, place
@@ -74,7 +75,7 @@ class Choice:
             ("block RAM (RAMB36)", memories.bram36, board.bram36),
             ("UltraRAM (URAM288)", memories.uram, board.uram),
             ("LUT RAM (LUTs)", memories.lutram, board.slicem_lut),
-            ("LUTs for memory", memories.lut + memories.lutram, board.lut),
+            ("LUTs for memory", memories.lut + memories.lutram, int(LUT_SHARE * board.lut)),
         )
         over = [f"{what} {need:g} of {have}" for what, need, have in pairs if need > have]
         return f"memories must fit {board.name}, they take {', '.join(over)}" if over else ""
@@ -103,7 +104,9 @@ def choose(
     """
     say("folding")
     without = None
-    if board.uram:  # it must be loaded at boot: only where block RAM does not do
+    weights = sum(conv.weights.size * conv.weight_bits for conv in network.convolutions)
+    # UltraRAM must be loaded at boot: only where block RAM does not do
+    if board.uram and weights <= board.bram36 * RAMB36_BITS:
         plain = replace(board, uram=0)
         choices = _choices(network, plain, given)
         if solve.cheapest(choices, solve.limits(plain), Estimate(), interval):
