@@ -310,7 +310,7 @@ def budget(
         from .hls.advise import advise, in_words
 
         if folder.is_dir():
-            network = ir_text.loads((folder / "network.json").read_text(encoding="utf-8"))
+            network = ir_text.read(folder / "network.json")
         boards = [_board(name) for name in names()]
         result["advice"] = advise(network, _board(target), interval, boards, say)
         result["message"] = in_words(result)

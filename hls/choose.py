@@ -229,8 +229,9 @@ class _Search:
         return choice, choice.cost + convs * -1
 
     def _fits(self, choice: Choice) -> bool:
-        needs = solve.measures(choice.cost)
-        return all(need <= have for need, have in zip(needs, self.most, strict=True))
+        needs, memories = solve.measures(choice.cost), total(choice.placed)
+        in_luts = memories.lut + memories.lutram <= int(LUT_SHARE * self.board.lut)
+        return in_luts and all(need <= have for need, have in zip(needs, self.most, strict=True))
 
 
 def stream_floor(network: Network) -> int:

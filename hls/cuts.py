@@ -22,6 +22,7 @@ LUT_BITS = 64
 # Words of half a RAMB18 with two ports, and the most bits of them
 HALVES = {512: 18, 1024: 9, 2048: 4}
 DEPTHS = (32768, 16384, 8192, 4096, 2048, 1024, 512)  # of a RAMB36, by its width
+PIECES = 999  # of a cut: zf_block numbers their files with three digits
 ROWS = 8  # of a cut: the fields of zf_block's Cut
 _FIELD = 64  # bits of a row in Cut: words, log2 of the depth, bits in block RAM
 _WORDS, _DEEP = 24, 8
@@ -178,6 +179,8 @@ def fronts(
     kept: list[tuple[Cut, int, int]] = []
     for blocks in sorted(best):
         need, cut = best[blocks]
+        if blocks // 2 > PIECES - ROWS and len(pieces(cut, width)) > PIECES:
+            continue
         if not kept or need < kept[-1][2]:
             kept.append((cut, blocks, need))
     return tuple(kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,22 @@ def loads(text: str) -> Network:
         cls = OPERATIONS[entry.pop("op")]
         operations.append(cls(**{key: _typed(key, value) for key, value in entry.items()}))
     return Network(data["name"], tuple(operations))
+
+
+def read(path: Path) -> Network:
+    """Return the network that a build folder describes.
+
+    Raises
+    ------
+    Refusal
+        It is not there, or not as `dumps` wrote it.
+    """
+    try:
+        return loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Refusal(f"network description {path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Refusal(f"network description {path}: must be JSON as compile writes it") from None
 
 
 def _plain(value: Any) -> Any:

@@ -16,11 +16,11 @@ from ortools.sat.python import cp_model
 
 from ..board import Board
 from ..cuts import HALVES, half_words
-from ..memory import LUT_SHARE, ROOM, Estimate, Kind, Memory, Placed, placements, shares
+from ..memory import LUT_SHARE, ROOM, Estimate, Kind, Memory, Placed, placements, shares, total
 
 EFFORT = 10  # of the search, about seconds; nearly all end in less with a proof
 GAP = 0.001  # between a placement and the bound, at which the search ends
-SCALE = 1 << 24  # integers of the cost: parts of a board
+SCALE = 1 << 28  # integers of the cost: parts of a board
 PRICES = (1 / 3, 1, 3)  # of LUTs against block RAM, by their share of the board
 OVER = 1 << 6  # how much more a part of a board counts that is not there
 
@@ -31,20 +31,22 @@ class Placement:
 
     Attributes
     ----------
-    cost, bound : float
-        Sum of the shares of the board's LUTs, block RAM and UltraRAM; no placement takes less than
-        `bound`, proven.
+    cost : float
+        Sum of the shares of the board's LUTs, block RAM and UltraRAM.
+    bound : float, optional
+        No placement within the board takes less, proven; none where it is larger than the board.
 
     """
 
     placed: tuple[Placed, ...]
     cost: float
-    bound: float
+    bound: float | None
 
     @property
-    def shares(self) -> dict[str, float]:
+    def shares(self) -> dict[str, float | None]:
         """What a report says of it."""
-        return {"cost": round(self.cost, 6), "bound": round(self.bound, 6)}
+        bound = None if self.bound is None else round(self.bound, 6)
+        return {"cost": round(self.cost, 6), "bound": bound}
 
 
 def place(
@@ -104,19 +106,21 @@ def place(
     luts, lutram, blocks, ultra = needs
     parts = [
         luts * (SCALE // board.lut),
-        blocks * (SCALE // (4 * board.bram36)),
+        blocks * (SCALE // max(1, 4 * board.bram36)),
         ultra * (SCALE // max(1, board.uram)),
     ]
     most, used = int(LUT_SHARE * board.lut), logic.lut + logic.lutram + logic.srl
+    excess = []
     for need, limit, whole in (
         (luts, min(most, max(0, int(ROOM * board.lut) - used)), board.lut),
         (lutram, max(0, board.slicem_lut - logic.lutram - logic.srl), board.slicem_lut),
-        (blocks, 4 * board.bram36, 4 * board.bram36),
+        (blocks, 4 * board.bram36, max(1, 4 * board.bram36)),
         (ultra, board.uram, max(1, board.uram)),
     ):
-        over = model.new_int_var(0, 1 << 30, "")
+        over = model.new_int_var(0, 1 << 24, "")
         model.add(need - over <= limit)
         parts.append(over * (OVER * (SCALE // whole)))
+        excess.append(over)
     model.minimize(sum(parts))
     solver = cp_model.CpSolver()
     solver.parameters.max_deterministic_time = EFFORT
@@ -131,14 +135,15 @@ def place(
         for key, options in choices.items()
     }
     placed = tuple(left[memory, _fixed(memory, weights)].pop() for memory in memories)
-    cost = solver.objective_value
-    return Placement(placed, cost / SCALE, min(solver.best_objective_bound, cost) / SCALE)
+    fits = not any(solver.value(over) for over in excess)
+    bound = min(solver.best_objective_bound, solver.objective_value) / SCALE
+    return Placement(placed, share(total(placed), board), bound if fits else None)
 
 
 def share(cost: Estimate, board: Board, luts: float = 1.0) -> float:
     """Return the sum of the shares of a board that memories take, LUTs `luts` times as dear."""
     lut, _, blocks, ultra = _measures(cost)
-    share = luts * lut / board.lut + blocks / (4 * board.bram36)
+    share = luts * lut / board.lut + blocks / max(1, 4 * board.bram36)
     return share + (ultra / board.uram if ultra else 0)
 
 

@@ -31,8 +31,8 @@ module zf_rom #(
     );
   end else begin : g_block
     zf_block #(.Width(Width), .Depth(Depth), .Cut(Cut), .InitFile(InitFile)) u_block (
-        .clk_i, .we_i(1'b0), .waddr_i('0), .wdata_i('0), .re_i(1'b1), .raddr_i(addr_i),
-        .rdata_o(word)
+        .clk_i, .we_i(1'b0), .waddr_i({AddrBits{1'b0}}), .wdata_i({Width{1'b0}}), .re_i(1'b1),
+        .raddr_i(addr_i), .rdata_o(word)
     );
   end
 

@@ -9,10 +9,12 @@ from zynqfire import Refusal
 from zynqfire.board import synth as module
 from zynqfire.board import yosys
 from zynqfire.board.synth import CACHE, Unit, synth, synthesize
+from zynqfire.hls.cuts import encode, whole
 
 RTL = Path(__file__).parents[2] / "hls" / "rtl"
-ROM = {"Width": 40, "Depth": 600, "Block": 1, "InitFile": "mem/a.mem"}
-FIFO = {"Width": 8, "Depth": 20, "Block": 0}
+CUT = encode(whole(40, 600))
+ROM = {"Width": 40, "Depth": 600, "Cut": CUT, "InitFile": "mem/a.mem"}
+FIFO = {"Width": 8, "Depth": 20, "Cut": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +29,7 @@ def build(tmp_path):
     folder = tmp_path / "a build"
     (folder / "rtl").mkdir(parents=True)
     (folder / "mem").mkdir()
-    names = ["zf_rom.sv", "zf_ram_block.sv", "zf_fifo.sv"]
+    names = ["zf_table.sv", "zf_block.sv", "zf_rom.sv", "zf_fifo.sv"]
     for name in names:
         (folder / "rtl" / name).write_bytes((RTL / name).read_bytes())
     for rom in ("a", "b"):  # the same contents under two names
@@ -154,7 +156,7 @@ def test_a_negative_parameter_keeps_its_sign():
     """A shift by -3 is to the left: every bit of the sum is there, above three zeros."""
     settings = {"Lanes": 1, "InBits": 5, "BiasBits": 0, "ShiftBits": 0, "OutBits": 8}
     shift = {"ShiftMin": -3, "ShiftMax": -3, "Lo": -128, "Hi": 127}
-    names = ["zf_count", "zf_table", "zf_rom", "zf_ram_block", "zf_requantize"]
+    names = ["zf_count", "zf_table", "zf_rom", "zf_block", "zf_requantize"]
     sources = {f"{name}.sv": (RTL / f"{name}.sv").read_bytes() for name in names}
     kept = synthesize(Unit("zf_requantize", settings | shift, {}), sources).estimate
     assert kept.srl + kept.ff >= 5

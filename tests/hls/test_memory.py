@@ -224,6 +224,69 @@ def test_what_does_not_fit_is_still_placed():
     assert total(place([memory(512, 512)], board).placed).bram36 > 1
 
 
+def test_ultra_ram_is_bounded():
+    """What is over the board's goes elsewhere."""
+    board = replace(load("zcu104"), uram=2, bram36=100)
+    placed = place([memory(72, 4096, layer=str(n), apart=True) for n in range(5)], board).placed
+    assert total(placed).uram <= 2
+    assert total(place([p.memory for p in placed], load("zcu104")).placed).uram > 2
+
+
+def test_memories_leave_half_of_the_luts_and_what_the_logic_takes():
+    """Half of all for memory; 85 % for both; of LUT RAM what the logic's shift registers leave."""
+    board = replace(load("zybo-z7-10"), lut=2000, slicem_lut=1000, bram36=40)
+    roms = [memory(9, 700, layer=str(n)) for n in range(12)]
+    assert 0 < total(place(roms, replace(board, bram36=2)).placed).lut <= 1000
+    tight = place(roms, board, logic=Estimate(lut=1300)).placed
+    assert total(tight).lut <= 0.85 * 2000 - 1300
+    windows = [memory(30, 32, Kind.WINDOW, layer=str(n)) for n in range(20)]
+    free = total(place(windows, board).placed).lutram
+    assert (
+        total(place(windows, board, logic=Estimate(srl=1000 - free // 2)).placed).lutram
+        <= free // 2
+    )
+
+
+def test_only_memories_of_one_depth_class_share():
+    """One of 512 words and one of 1,024 do not, however small the board."""
+    board = replace(load("zybo-z7-10"), lut=100, bram36=1)
+    wanted = [memory(18, 512, layer="0", apart=True), memory(9, 1024, layer="1", apart=True)]
+    placed = place(wanted, board, {"0": True, "1": True}).placed
+    assert not any(p.half for p in placed)
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "rest"), [(19, 512, 0), (54, 512, 18), (23, 1024, 5), (14, 1024, 0)]
+)
+def test_what_is_shared_fits_half_a_block_ram(width, depth, rest):
+    """At most 18 bits of 512 words, 9 of 1,024: what whole RAMB18s leave of a word."""
+    found = shares(memory(width, depth, apart=True), load("pynq-z2"))
+    assert {p.shared for p in found} == ({rest} if rest else set())
+
+
+@pytest.mark.parametrize(
+    ("depth", "words"),
+    [(4098, 4096), (4099, 4097), (2051, 4096), (3, 2), (600, 1024), (9000, 8998)],
+)
+def test_a_fifo_in_block_ram_is_as_deep_as_zf_fifo_makes_it(depth, words):
+    """Two words are in its registers; up to 4,096 its addresses wrap at a power of two."""
+    assert memory(8, depth, Kind.FIFO).words(True) == words
+
+
+def test_no_cut_has_more_pieces_than_files_have_numbers():
+    """Three digits."""
+    for placed in placements(memory(1104, 32769), load("zcu111")):
+        assert len(placed.pieces) <= 999
+
+
+def test_a_placement_that_does_not_fit_has_no_bound():
+    """Its cost is still the share of the board."""
+    board = replace(load("zybo-z7-10"), lut=100, slicem_lut=50, bram36=1)
+    found = place([memory(512, 512)], board)
+    assert found.bound is None
+    assert found.cost == pytest.approx(share(total(found.placed), board))
+
+
 def test_a_ram_needs_a_lut_that_can_be_one():
     """LUT RAM is bounded by the SLICEM LUTs, not by all LUTs."""
     board = replace(load("pynq-z2"), slicem_lut=100)
