@@ -8,8 +8,9 @@ from zynqfire.board.catalog import load
 from zynqfire.board.synth import Unit, synthesize
 from zynqfire.hls.design import Stream
 from zynqfire.hls.ir import QType, Requantize, Tensor
-from zynqfire.hls.memory import place, total
+from zynqfire.hls.memory import total
 from zynqfire.hls.passes import units
+from zynqfire.hls.passes.placement import place
 from zynqfire.hls.resources import logic
 
 RTL = Path(__file__).parents[2] / "hls" / "rtl"
@@ -33,7 +34,7 @@ def test_a_rescale_costs_what_is_estimated(align, luts, ffs):
     files = {path: text.encode() for path, text in unit.files().items()}
     sources = {path.name: path.read_bytes() for path in RTL.glob("*.sv")}
     found = synthesize(Unit(unit.module, dict(unit.parameters), files), sources).estimate
-    stored = total(place(unit.memories, load("pynq-z2")))
+    stored = total(place(unit.memories, load("pynq-z2")).placed)
     guess = logic(unit) + stored
     assert found.lutram == stored.lutram > 0
     assert luts[0] <= guess.lut / (found.lut + found.srl) <= luts[1]

@@ -15,6 +15,7 @@ from zynqfire.board import yosys
 from zynqfire.board.catalog import load
 from zynqfire.board.contents import KINDS, block_rams, instances, library, memories, tally, words
 from zynqfire.hls import compile as hls_compile
+from zynqfire.hls import count
 from zynqfire.hls.choose import Choice, choose
 from zynqfire.hls.cuts import Row
 from zynqfire.hls.fold import Fold
@@ -86,7 +87,7 @@ def built(tmp_path_factory):
         return chosen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hls_compile, "choose", chooses)
+        patch.setattr(count, "choose", chooses)
         network = from_onnx(model(weights))
         hls_compile.build(network, BOARD, out, folding=FOLDS, must_fit=False)
     return Built(weights, chosen[0], elaborated(out))
