@@ -98,6 +98,13 @@ def test_half_a_memory(build):
     assert budget(build(rows))["used"]["bram36"] == 1.5
 
 
+@pytest.mark.parametrize(("count", "fits"), [(6, True), (7, False)])
+def test_half_a_block_ram_too_many_is_over(build, count, fits):
+    """A RAMB18 more than the board has."""
+    rows = [row("l", "weights", 100, 10, 10, "RAMB18", count)]
+    assert budget(build(rows, bram36=3))["fits"] is fits
+
+
 def test_no_weights_in_block_ram(build):
     """There is no fill then."""
     assert budget(build(ROWS[3:]))["weight_fill"] is None
