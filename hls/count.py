@@ -1,4 +1,4 @@
-"""A network's hardware counted, not written: folded and placed for a board, within seconds."""
+"""A network's hardware counted, not written: folded and placed for a board."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COLUMN = 72  # bits of a word that one UltraRAM holds
+from .cuts import URAM_WIDTH
+
+COLUMN = URAM_WIDTH  # bits of a word that one UltraRAM holds
 PIECE = 32  # bits of a write
 POLY = 0x04C11DB7
 
