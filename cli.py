@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 
 import click
 
-from . import Refusal, __version__, _tables
+from . import Refusal, __version__, _inputs, _tables
 from ._console import Answer, InOrder, Subcommand, run, say, writable
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -76,7 +74,7 @@ def train(
 
     NET is the name of a shipped network or a .toml file. A RUN that was stopped is continued.
     """
-    config = _network(net, overrides)
+    config = _inputs.network(net, overrides)
     out = writable(out or Path("runs") / config.name)
     from .model.train import train as run_training
 
@@ -106,7 +104,7 @@ def export(source: str, out: Path, seed: int, overrides: tuple[str, ...]) -> Ans
 
         result = export_run(Path(source), out, report=say)
     else:
-        config = _network(source, overrides)
+        config = _inputs.network(source, overrides)
         from .model.export import export_untrained
 
         result = export_untrained(config, out, seed=seed, report=say)
@@ -169,8 +167,8 @@ def compile_(
     if ours and backend == "vitis":
         raise click.UsageError(f"{ours[0]} is of the zynqfire backend, not of vitis")
     writable(out)
-    _known(net)
-    target = _board(board)
+    _inputs.known(net)
+    target = _inputs.board(board)
     for option, value in (("--fps", fps), ("--clock", clock)):
         if value is not None and not math.isfinite(value):
             raise click.UsageError(f"{option} must be a finite number, not {value:g}")
@@ -178,7 +176,7 @@ def compile_(
         cycles = (clock or target.clock_mhz) * 1e6 / fps
         interval = max(1, int(min(cycles, LONGEST)))
     with ExitStack() as stack:
-        model = _model(net, overrides, stack)
+        model = _inputs.model(net, overrides, stack)
         if backend == "vitis":
             from .hls.vitis import write_project
 
@@ -260,7 +258,7 @@ def budget(
     would make it fit. With --all-boards or a range of --bits, a matrix of both. Exit code 1 when
     over, or when no cell of a matrix fits.
     """
-    folder = Path(_known(build))
+    folder = Path(_inputs.known(build))
     given = {
         "--board": board,
         "--all-boards": all_boards,
@@ -272,7 +270,7 @@ def budget(
         raise Refusal(f"build {build}: board, network and speed are fixed, {fixed[0]} given")
     if board and all_boards:
         raise click.UsageError(f"one of --board and --all-boards, not both: {board}")
-    widths = _widths(bits)
+    widths = _inputs.widths(bits)
     if picture is not None:
         from .hls.picture import draw, must_be_a_picture
 
@@ -285,8 +283,9 @@ def budget(
     if all_boards or len(widths) > 1:
         from .hls.matrix import matrix
 
-        targets = [_board(name) for name in (names() if all_boards else [board or DEFAULT_BOARD])]
-        networks = {width: _counted_network(build, overrides, width) for width in widths}
+        wanted = names() if all_boards else [board or DEFAULT_BOARD]
+        targets = [_inputs.board(name) for name in wanted]
+        networks = {width: _inputs.counted_network(build, overrides, width) for width in widths}
         cells = matrix(networks, targets, interval, say)
         yes = any(cell["fits"] for cell in cells)
         name = next(iter(networks.values())).name
@@ -300,8 +299,8 @@ def budget(
     else:
         from .hls.count import counted
 
-        network, target = _counted_network(build, overrides, widths[0]), board or DEFAULT_BOARD
-        result = counted(network, _board(target), interval, say)
+        target, network = board or DEFAULT_BOARD, _inputs.counted_network(build, overrides, *widths)
+        result = counted(network, _inputs.board(target), interval, say)
     if picture is not None:
         draw(result, picture)
         result["picture"] = str(picture)
@@ -311,8 +310,8 @@ def budget(
 
         if folder.is_dir():
             network = ir_text.read(folder / "network.json")
-        boards = [_board(name) for name in names()]
-        result["advice"] = advise(network, _board(target), interval, boards, say)
+        boards = [_inputs.board(name) for name in names()]
+        result["advice"] = advise(network, _inputs.board(target), interval, boards, say)
         result["message"] = in_words(result)
     return Answer(result, _tables.budget(result), yes=result["fits"])
 
@@ -344,14 +343,14 @@ def synth(build: Path, tool: str) -> Answer:
 def profile(net: str, convention: str, overrides: tuple[str, ...]) -> Answer:
     """List the layers and what they cost."""
     if net.endswith(".onnx"):
-        _no_overrides(_known(net), overrides)
+        _inputs.no_overrides(_inputs.known(net), overrides)
         from .model.profile import profile_onnx
 
         result = profile_onnx(Path(net), convention)
     else:
         from .model.profile import profile as count
 
-        result = count(_network(net, overrides), convention)
+        result = count(_inputs.network(net, overrides), convention)
     return Answer(result, _tables.profiled(net, result))
 
 
@@ -395,82 +394,6 @@ def demo(out: Path) -> Answer:
 
     result = run_demo(writable(out), report=say)
     return Answer(result, _tables.demo(result), yes=result["passed"])
-
-
-def _network(net: str, overrides: tuple[str, ...]) -> Any:
-    from .model.config import load
-
-    return load(net, dict(_assignment(text) for text in overrides))
-
-
-def _widths(text: str | None) -> list[int | None]:
-    """Return the weight bits that `--bits` names; none where it is not given."""
-    if text is None:
-        return [None]
-    match = re.fullmatch(r"([2-8])(?:\.\.([2-8]))?", text)
-    low, high = (int(n) for n in (match[1], match[2] or match[1])) if match else (1, 0)
-    if low > high:
-        raise click.UsageError(f"--bits takes N or A..B, weight bits from 2 to 8, not {text}")
-    return list(range(low, high + 1))
-
-
-def _counted_network(net: str, overrides: tuple[str, ...], bits: int | None) -> Any:
-    """Return the IR of `net` with so many weight bits, its weights drawn if it is no ONNX file."""
-    from .hls.lower import from_onnx
-
-    if not net.endswith(".onnx"):
-        from .model.sketch import sketch
-
-        return from_onnx(sketch(_network(net, overrides), weight_bits=bits))
-    _no_overrides(net, overrides)
-    network = from_onnx(Path(net))
-    if bits is None:
-        return network
-    from .hls.fewer_bits import all_at_most
-
-    return all_at_most(network, bits)
-
-
-def _assignment(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not (key and equals and value):
-        raise click.UsageError(f"--set takes KEY=VALUE, not {text}")
-    return key, value
-
-
-def _board(name: str) -> Any:
-    from .board.catalog import load
-
-    return load(name)
-
-
-def _model(net: str, overrides: tuple[str, ...], stack: ExitStack) -> Path:
-    """Return `net` if it is an ONNX file, else the ONNX file of the untrained network."""
-    if net.endswith(".onnx"):
-        _no_overrides(net, overrides)
-        return Path(net)
-    config = _network(net, overrides)
-    from .model.export import export_untrained
-
-    say(f"{config.name}: exporting with untrained weights")
-    path = _temporary(stack) / f"{config.name}.onnx"
-    export_untrained(config, path, report=say)
-    return path
-
-
-def _temporary(stack: ExitStack) -> Path:
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zynqfire-")))
-
-
-def _known(net: str) -> str:
-    if net.endswith(".onnx") and not Path(net).is_file():
-        raise Refusal(f"model {net}: no such file")
-    return net
-
-
-def _no_overrides(net: str, overrides: tuple[str, ...]) -> None:
-    if overrides:
-        raise Refusal(f"--set {overrides[0]}: the fields of an ONNX file are fixed, {net}")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,9 @@ def test_stage_imports_only_what_it_may(stage):
     assert not found
 
 
-@pytest.mark.parametrize("name", ["__init__.py", "cli.py", "_console.py", "_tables.py"])
+@pytest.mark.parametrize(
+    "name", ["__init__.py", "cli.py", "_console.py", "_inputs.py", "_tables.py"]
+)
 def test_command_starts_without_heavy_libraries(name):
     """`zynqfire --help` must not wait for torch: subcommands import inside."""
     assert not offences(imports(ROOT / name, top_level_only=True), HEAVY)
