@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long bench train export rtl sim budget synth lint clean
+.PHONY: help setup demo test test-long bench accuracy train export rtl sim budget synth lint clean
 
 NET ?= zynqnet-32
 BOARD ?= pynq-z2
@@ -48,7 +48,7 @@ demo: setup  ## train, export, compile, simulate and budget zynqnet-32; ends in 
 	@$(ZYNQFIRE) demo
 
 test: setup  ## every test and RTL bench but the long ones
-	@.venv/bin/python -m pytest -m "not long" -n auto --dist loadfile
+	@.venv/bin/python -m pytest -m "not long" -n auto --dist loadfile --durations=20
 
 test-long: setup  ## the tests that take minutes to hours
 	@.venv/bin/python -m pytest -m long
@@ -56,6 +56,9 @@ test-long: setup  ## the tests that take minutes to hours
 bench: setup  ## the speeds in docs/results.md
 	@.venv/bin/python tests/bench.py
 	@.venv/bin/python tests/bench_layers.py
+
+accuracy: setup  ## the accuracies in docs/results.md; hours, resumed where it was stopped
+	@.venv/bin/python tests/accuracy.py
 
 train: setup  ## zynqfire train: NET=, DATA=; continues a run that was stopped
 	@$(ZYNQFIRE) train $(NET) --data $(DATA) --out $(RUN)

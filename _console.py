@@ -87,6 +87,11 @@ class Subcommand(click.Command):
         return DONE if answer.yes else NO
 
 
+def subcommand(name: str, *, example: str, make: str | None = None) -> Callable[..., Any]:
+    """Make the decorated function the subcommand `name`."""
+    return click.command(name, cls=Subcommand, example=example, make=make)
+
+
 def say(text: str) -> None:
     """Report progress on standard error."""
     click.echo(text, err=True)

@@ -12,13 +12,31 @@ import click
 
 from . import Refusal
 from ._console import say
+from .hls.board import Board
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+PATH = click.Path(path_type=Path)
+
+overrides_option = click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a field of the network, e.g. --set input=64.",
+)
 
 
 def network(net: str, overrides: tuple[str, ...]) -> Any:
     """Return the configuration of `net`, a shipped name or a file, with fields overridden."""
     from .model.config import load
 
-    return load(net, dict(_assignment(text) for text in overrides))
+    return load(net, assignments(overrides))
+
+
+def assignments(overrides: tuple[str, ...]) -> dict[str, str]:
+    """Return what every `--set KEY=VALUE` sets."""
+    return dict(_assignment(text) for text in overrides)
 
 
 def widths(text: str | None) -> list[int | None]:
@@ -39,7 +57,9 @@ def counted_network(net: str, overrides: tuple[str, ...], bits: int | None) -> A
     if not net.endswith(".onnx"):
         from .model.sketch import sketch
 
-        return from_onnx(sketch(network(net, overrides), weight_bits=bits))
+        config = network(net, overrides)
+        _must_fit_a_board(config)
+        return from_onnx(sketch(config, weight_bits=bits))
     no_overrides(net, overrides)
     found = from_onnx(Path(net))
     if bits is None:
@@ -47,6 +67,24 @@ def counted_network(net: str, overrides: tuple[str, ...], bits: int | None) -> A
     from .hls.fewer_bits import all_at_most
 
     return all_at_most(found, bits)
+
+
+def _must_fit_a_board(config: Any) -> None:
+    """Refuse a network that no board holds, not even with the fewest bits, before it is drawn."""
+    from .board.catalog import names
+    from .hls.advise import FEWEST
+    from .hls.count import capacity
+    from .model.legal import deployable
+
+    deployable(config)
+    largest = max(map(board, names()), key=capacity)
+    bits = FEWEST * sum(node.weights for node in config.convolutions())
+    if bits > capacity(largest):
+        raise Refusal(
+            f"network {config.name}: must fit some board, its weights alone need {bits} bits of "
+            f"on-chip memory where each has {FEWEST}, the largest, {largest.name}, has "
+            f"{capacity(largest)}"
+        )
 
 
 def _assignment(text: str) -> tuple[str, str]:
@@ -63,12 +101,31 @@ def board(name: str) -> Any:
     return load(name)
 
 
-def model(net: str, overrides: tuple[str, ...], stack: ExitStack) -> Path:
-    """Return `net` if it is an ONNX file, else the ONNX file of the untrained network."""
+def model(
+    net: str, overrides: tuple[str, ...], stack: ExitStack, board: Board | None = None
+) -> Path:
+    """Return `net` if it is an ONNX file, else the ONNX file of the untrained network.
+
+    A network whose weights alone are more than `board` can hold is refused before its export.
+    """
     if net.endswith(".onnx"):
         no_overrides(net, overrides)
         return Path(net)
     config = network(net, overrides)
+    from .model.legal import deployable
+
+    deployable(config)
+    if board is not None:
+        from .hls.compile import OVERRIDE
+        from .hls.count import capacity
+
+        layers = config.convolutions()
+        bits = sum(node.weights * config.stored_bits_of(node.name) for node in layers)
+        if bits > capacity(board):
+            raise Refusal(
+                f"network {config.name}: must fit {board.name}'s {capacity(board)} bits of on-chip "
+                f"memory, its weights alone need {bits}; {OVERRIDE}"
+            )
     from .model.export import export_untrained
 
     say(f"{config.name}: exporting with untrained weights")

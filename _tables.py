@@ -8,6 +8,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+MOST_LINES = 6  # of what breaks a rule
+
 
 def facts(title: str, data: Mapping[str, Any]) -> Table:
     """Return the scalars of `data`, a row each."""
@@ -49,6 +51,11 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def quantized(result: Mapping[str, Any]) -> list[Table]:
+    """Return the tables of `quantize`."""
+    return [rows(result["steps"], "Quantized without training"), facts("Accuracy", result)]
+
+
 def compiled(result: Mapping[str, Any]) -> list[Table]:
     """Return the tables of `compile`."""
     return [*_optional_rows(result, "layers"), facts("Compiled", result)]
@@ -61,8 +68,52 @@ def synthesized(result: Mapping[str, Any]) -> list[Table]:
 
 
 def profiled(net: str, result: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of `profile`."""
-    return [*_optional_rows(result, "layers"), facts(net, result)]
+    """Return the tables of `profile`: layers, modules, bits, ZynqNet's rules, sums and ratios."""
+    from .hls.cuts import RAMB36_BITS
+
+    chip = result["on_chip"]
+    bits = [
+        {"what": what, "bits": chip[key], "RAMB36": -(-chip[key] // RAMB36_BITS)}
+        for what, key in (
+            ("weights", "weights"),
+            ("biases", "biases"),
+            (f"largest map: {chip['largest_map']}", "largest_map_bits"),
+        )
+    ]
+    layers = [{k: v for k, v in layer.items() if k != "module"} for layer in result["layers"]]
+    return [
+        *([rows(layers)] if layers else []),
+        *([rows(result["capacity"], "Capacity of the modules")] if result["capacity"] else []),
+        rows(bits, "Bits on a chip, and the block RAM that holds as many"),
+        rows(_rules(result["rules"]), "ZynqNet's design rules"),
+        facts(net, result),
+    ]
+
+
+def _rules(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    from .model.rules import TITLES
+
+    found = []
+    for rule, each in result.items():
+        where = each["where"]
+        lines = where[:MOST_LINES]
+        if len(where) > MOST_LINES:
+            lines.append(f"and {len(where) - MOST_LINES} more")
+        found.append(
+            {"rule": TITLES[rule], "kept": each["pass"], "broken by": "\n".join(lines) or None}
+        )
+    return found
+
+
+def networks(items: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return what `networks` shows."""
+    shown = [
+        {key: item[key] for key in ("name", "macs", "weights", "biases")}
+        | {"hardware": "deployable" if item["deployable"] else "only counted"}
+        | {"metaparameters": ", ".join(item["metaparameters"])}
+        for item in items
+    ]
+    return [rows(shown), "A metaparameter is set on the command line: --set SR=0.25"]
 
 
 def budget(result: Mapping[str, Any]) -> list[Any]:
@@ -160,6 +211,31 @@ def board(item: Any) -> dict[str, Any]:
     """Return the columns of `boards` for one board."""
     keys: Iterable[str] = ("name", "part", "lut", "ff", "dsp", "bram36", "uram", "clock_mhz")
     return {key: getattr(item, key) for key in keys}
+
+
+def packed(result: Mapping[str, Any]) -> list[Table]:
+    """Return the tables of `pack`: layers, stages, and the file."""
+    keys = ("layer", "weights", "nonzeros", "bits", "quantized_bits", "packed_bits", "entropy_bits")
+    layers = [
+        {key: layer[key] for key in keys}
+        | {"bits a weight": layer["packed_bits"] / layer["weights"], "coding": layer["coding"]}
+        | {"gap bits": layer["gap_bits"] or None}
+        for layer in result["layers"]
+    ]
+    stages = [
+        {"weights": each["stage"], "bits": each["bits"], "times smaller": each["ratio"]}
+        | {"share of what is saved": f"{100 * each['share']:.1f} %"}
+        for each in result["stages"]
+    ]
+    parts = [{"part": name, "bytes": size} for name, size in result["sections"].items()]
+    shown = {key: value for key, value in result.items() if key != "rounded"}
+    shown |= {"rounded tensors": len(result["rounded"])}
+    return [
+        rows(layers, "Bits by layer"),
+        rows(stages, "Stage by stage"),
+        rows(parts, "The file"),
+        facts("Packed", shown),
+    ]
 
 
 def demo(result: Mapping[str, Any]) -> list[Table]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
 from . import Refusal, __version__, _inputs, _tables
-from ._console import Answer, InOrder, Subcommand, run, say, writable
+from ._console import Answer, InOrder, run, say, subcommand, writable
+from ._inputs import FILE, FOLDER, PATH, overrides_option
+from ._model_commands import export, networks, pack, profile, quantize, train, unpack
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 DEFAULT_BOARD = "pynq-z2"
-PATH = click.Path(path_type=Path)
 LONGEST = 2**53  # cycles a frame that a tiny --fps may ask for
 
 
@@ -34,81 +32,7 @@ def main(args: Sequence[str] | None = None) -> int:
     return run(zynqfire, sys.argv[1:] if args is None else args)
 
 
-def subcommand(name: str, *, example: str, make: str | None = None) -> Callable[..., Any]:
-    """Register the decorated function as the subcommand `name`."""
-    return zynqfire.command(name, cls=Subcommand, example=example, make=make)
-
-
-overrides_option = click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Override a field of the network, e.g. --set input=64.",
-)
 board_option = click.option("--board", default=DEFAULT_BOARD, show_default=True, help="Board name.")
-
-
-@subcommand(
-    "train",
-    example="zynqfire train zynqnet-32 --data digits --out runs/zynqnet-32",
-    make="make train NET=zynqnet-32",
-)
-@click.argument("net")
-@click.option("--data", default="digits", show_default=True, help="Data set: a name or a folder.")
-@click.option("--out", type=PATH, help="Run folder; continued if it exists.  [runs/NET]")
-@click.option("--epochs", type=click.IntRange(min=1), help="Epochs instead of the network's own.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--scratch", is_flag=True, help="Quantized from the first epoch, no float stage.")
-@overrides_option
-def train(
-    net: str,
-    data: str,
-    out: Path | None,
-    epochs: int | None,
-    seed: int,
-    scratch: bool,
-    overrides: tuple[str, ...],
-) -> Answer:
-    """Train a network with quantization.
-
-    NET is the name of a shipped network or a .toml file. A RUN that was stopped is continued.
-    """
-    config = _inputs.network(net, overrides)
-    out = writable(out or Path("runs") / config.name)
-    from .model.train import train as run_training
-
-    result = run_training(config, data, out, epochs=epochs, seed=seed, scratch=scratch, report=say)
-    return Answer(result, [_tables.facts("Trained", result)])
-
-
-@subcommand(
-    "export",
-    example="zynqfire export runs/zynqnet-32 -o runs/zynqnet-32/model.onnx",
-    make="make export NET=zynqnet-32",
-)
-@click.argument("source", metavar="RUN|NET")
-@click.option("-o", "--out", type=PATH, required=True, help="The .onnx file to write.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of untrained weights.")
-@overrides_option
-def export(source: str, out: Path, seed: int, overrides: tuple[str, ...]) -> Answer:
-    """Write QONNX and golden vectors.
-
-    Of a training RUN, or of a NET with seeded weights and calibrated activations.
-    """
-    writable(out)
-    if Path(source).is_dir():
-        if overrides:
-            raise Refusal(f"--set {overrides[0]}: a trained run has its network, {source}")
-        from .model.export import export_run
-
-        result = export_run(Path(source), out, report=say)
-    else:
-        config = _inputs.network(source, overrides)
-        from .model.export import export_untrained
-
-        result = export_untrained(config, out, seed=seed, report=say)
-    return Answer(result, [_tables.facts("Exported", result)])
 
 
 @subcommand(
@@ -176,7 +100,8 @@ def compile_(
         cycles = (clock or target.clock_mhz) * 1e6 / fps
         interval = max(1, int(min(cycles, LONGEST)))
     with ExitStack() as stack:
-        model = _inputs.model(net, overrides, stack)
+        held = None if over_budget or backend == "vitis" else target
+        model = _inputs.model(net, overrides, stack, held)
         if backend == "vitis":
             from .hls.vitis import write_project
 
@@ -272,7 +197,8 @@ def budget(
         raise click.UsageError(f"one of --board and --all-boards, not both: {board}")
     widths = _inputs.widths(bits)
     if picture is not None:
-        from .hls.picture import draw, must_be_a_picture
+        from ._picture import must_be_a_picture
+        from .hls.picture import draw
 
         if all_boards or len(widths) > 1:
             raise click.UsageError("--picture is of one board and one width, not of a matrix")
@@ -330,43 +256,6 @@ def synth(build: Path, tool: str) -> Answer:
     return Answer(result, _tables.synthesized(result))
 
 
-@subcommand("profile", example="zynqfire profile zynqnet")
-@click.argument("net", metavar="NET|MODEL.onnx")
-@click.option(
-    "--convention",
-    type=click.Choice(["conv", "netscope"]),
-    default="conv",
-    show_default=True,
-    help="Count convolutions only, or every layer as netscope does.",
-)
-@overrides_option
-def profile(net: str, convention: str, overrides: tuple[str, ...]) -> Answer:
-    """List the layers and what they cost."""
-    if net.endswith(".onnx"):
-        _inputs.no_overrides(_inputs.known(net), overrides)
-        from .model.profile import profile_onnx
-
-        result = profile_onnx(Path(net), convention)
-    else:
-        from .model.profile import profile as count
-
-        result = count(_inputs.network(net, overrides), convention)
-    return Answer(result, _tables.profiled(net, result))
-
-
-@subcommand("networks", example="zynqfire networks")
-def networks() -> Answer:
-    """List the networks that are shipped."""
-    from .model.config import load, names
-    from .model.profile import profile as count
-
-    rows = []
-    for name in names():
-        cost = count(load(name))
-        rows.append({"name": name} | {key: cost[key] for key in ("macs", "weights", "biases")})
-    return Answer({"networks": rows}, [_tables.rows(rows)])
-
-
 @subcommand("boards", example="zynqfire boards")
 def boards() -> Answer:
     """List the boards that are known."""
@@ -395,6 +284,23 @@ def demo(out: Path) -> Answer:
     result = run_demo(writable(out), report=say)
     return Answer(result, _tables.demo(result), yes=result["passed"])
 
+
+for each in (
+    train,
+    quantize,
+    export,
+    compile_,
+    simulate,
+    budget,
+    synth,
+    profile,
+    networks,
+    boards,
+    pack,
+    unpack,
+    demo,
+):
+    zynqfire.add_command(each)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -23,7 +23,7 @@ from typing import Any
 
 from .. import Refusal
 from ..hls import manifest as form
-from ..hls.emit import PRIMITIVES, WITH_PRIMITIVES
+from ..hls.emit import PRIMITIVES, has_primitives
 from ..hls.memory import Estimate
 from . import levels, resources, yosys
 
@@ -193,7 +193,8 @@ def _unit(item: Mapping[str, Any], build: Path, family: str) -> Unit:
         for name in form.memories(item)
         for file in form.contents(build, name)
     }
-    primitives = {"Primitives": PRIMITIVES[family]} if item["module"] in WITH_PRIMITIVES else {}
+    own = has_primitives(item["module"], item["parameters"])
+    primitives = {"Primitives": PRIMITIVES[family]} if own else {}
     return Unit(item["module"], item["parameters"] | primitives, files)
 
 

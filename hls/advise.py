@@ -135,7 +135,7 @@ def _steps(network: Network) -> list[dict[str, int]]:
 def _bits(network: Network, bits: Mapping[str, int]) -> int:
     """Return the least bits of memory of `network` with other weight bits in some layers."""
     saved = sum(
-        op.weights.size * (op.weight_bits - bits[op.name])
+        op.weights.size * (op.stored_bits - bits[op.name])
         for op in network.operations
         if isinstance(op, Conv | Depthwise) and op.name in bits
     )

@@ -104,7 +104,7 @@ def choose(
     """
     say("folding")
     without = None
-    weights = sum(conv.weights.size * conv.weight_bits for conv in network.convolutions)
+    weights = sum(conv.weights.size * conv.stored_bits for conv in network.convolutions)
     # UltraRAM must be loaded at boot: only where block RAM does not do
     if board.uram and weights <= board.bram36 * RAMB36_BITS:
         plain = replace(board, uram=0)

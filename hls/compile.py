@@ -247,6 +247,7 @@ def _layer(design: Design, instance: Instance) -> dict[str, Any]:
         "pixels": fold.pixels,
         "dsp": fold.dsps,
         "cycles": instance.cycles,
-        "weight_bits": op.weight_bits,
+        "weight_bits": op.stored_bits,
+        "codebook": len(op.codebook),
         "acc_bits": op.output.qtype.bits + (not op.output.qtype.signed),
     }

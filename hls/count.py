@@ -112,7 +112,7 @@ def least_bits(network: Network) -> int:
     bits = 0
     for op in network.operations:
         if isinstance(op, Conv | Depthwise):
-            bits += op.weights.size * op.weight_bits
+            bits += op.weights.size * op.stored_bits
         if isinstance(op, Conv | Depthwise | MaxPool):
             source = network.tensor(op.input)
             height, width, channels = source.shape

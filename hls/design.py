@@ -60,6 +60,9 @@ class Instance:
         Cycles a frame at full speed.
     latency
         Cycles from the last input beat that an output pixel needs to its first output beat.
+    plain
+        The same without a codebook, which is smaller where its weights are in LUTs; none where it
+        is not, or where there is no codebook.
 
     """
 
@@ -75,6 +78,7 @@ class Instance:
     operation: Operation | None = None
     cycles: int = 0
     latency: int = 1
+    plain: Instance | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ LIBRARY = Path(__file__).parent / "rtl"
 BYTE = 8  # bits of an input lane at the top
 # Forms of the modules that instantiate primitives, by family: DSP48E1 or DSP48E2.
 PRIMITIVES = {"xc7": 1, "xcup": 2}
-WITH_PRIMITIVES = ("zf_conv",)  # modules with the parameter Primitives
+WITH_PRIMITIVES = ("zf_conv",)  # modules that always take the parameter Primitives
 WITH_OUTSIDE = "zf_conv"  # whose weights may lie outside
 
 
@@ -56,6 +57,7 @@ def emit(
         Text by path within the build folder.
 
     """
+    design = _as_placed(design, placed)
     files = {f"rtl/{name}": (LIBRARY / name).read_text() for name in library_sources()}
     parameters = {i.name: _parameters(i, placed.get(i.name, ())) for i in design.instances}
     outside, shared = _outside(design, placed), pairs.pairs(design, placed)
@@ -87,6 +89,11 @@ def emit(
     described["loads"] = [loads[each.instance] for each in outside]
     files[manifest.NAME] = json.dumps(described, indent=1) + "\n"
     return files
+
+
+def has_primitives(module: str, parameters: Mapping[str, int | str]) -> bool:
+    """Tell whether an instance of a module takes the parameter Primitives."""
+    return module in WITH_PRIMITIVES or "IndexBits" in parameters
 
 
 def write(files: Mapping[str, str | bytes], out: Path) -> None:
@@ -173,7 +180,7 @@ def _instance(
 ) -> list[str]:
     """Return an instance; `entry` brings the frames, `roms` names the wires to weights outside."""
     assigned = [f".{name}({_literal(value)})" for name, value in parameters.items()]
-    if instance.module in WITH_PRIMITIVES:
+    if has_primitives(instance.module, parameters):
         assigned.append(".Primitives(Primitives)")
     ports = [".clk_i(aclk)", ".rst_i(rst_q)"]
     after = []
@@ -216,6 +223,14 @@ _MASTER = ("tdata_o", "tvalid_o", "tready_i")
 def _join(streams: tuple[Stream, ...], signal: str) -> str:
     names = [f"{stream.name}_{signal}" for stream in reversed(streams)]
     return names[0] if len(names) == 1 else f"{{{', '.join(names)}}}"
+
+
+def _as_placed(design: Design, placed: Mapping[str, tuple[Placed, ...]]) -> Design:
+    """Return `design` with units whose weights are in LUTs as they are smaller there."""
+    instances = (
+        i.plain if i.plain and not placed[i.name][0].block else i for i in design.instances
+    )
+    return replace(design, instances=tuple(instances))
 
 
 def _outside(design: Design, placed: Mapping[str, tuple[Placed, ...]]) -> list[Outside]:

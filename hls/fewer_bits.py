@@ -16,13 +16,17 @@ def with_weight_bits(network: Network, bits: Mapping[str, int]) -> Network:
     """Return `network` with the weights of the layers `bits` cut to so many bits, narrow.
 
     What is cut off is lost and the scale grows by as much, so that accumulators have about the
-    range that training would give them. Layers that have no more bits stay as they are.
+    range that training would give them; of a codebook only the smallest values are left. Layers
+    that have no more bits stay as they are.
     """
     ranges = widths.ranges(network)
     operations: list[Operation] = []
     for op in network.operations:
-        if isinstance(op, Conv | Depthwise) and bits.get(op.name, op.weight_bits) < op.weight_bits:
-            op = _cut(network, op, bits[op.name], ranges[op.input])
+        if isinstance(op, Conv | Depthwise) and bits.get(op.name, op.stored_bits) < op.stored_bits:
+            if op.codebook:
+                op = _fewer_values(op, 1 << bits[op.name])
+            else:
+                op = _cut(network, op, bits[op.name], ranges[op.input])
         operations.append(op)
     return network.with_operations(operations)
 
@@ -45,10 +49,18 @@ def all_at_most(network: Network, bits: int) -> Network:
 
 
 def weight_bits(network: Network) -> dict[str, int]:
-    """Return the weight bits of every layer that has weights."""
+    """Return the weight bits of every layer that has weights, as memories hold them."""
     return {
-        op.name: op.weight_bits for op in network.operations if isinstance(op, Conv | Depthwise)
+        op.name: op.stored_bits for op in network.operations if isinstance(op, Conv | Depthwise)
     }
+
+
+def _fewer_values(op: Conv | Depthwise, most: int) -> Conv | Depthwise:
+    """Return `op` with a codebook of at most `most` values: larger ones become zero."""
+    sizes = np.abs(op.codebook)
+    kept = np.sort(np.array(op.codebook)[np.argsort(sizes, kind="stable")[: most - 1]])
+    weights = np.where(np.isin(op.weights, kept), op.weights, 0)
+    return replace(op, weights=weights, codebook=tuple(np.unique(weights).tolist()))
 
 
 def _cut(

@@ -75,8 +75,28 @@ class Input:
     inputs: ClassVar[tuple[str, ...]] = ()
 
 
+class _Weighted:
+    """What memories hold of weights: these, or their places in the codebook."""
+
+    weights: np.ndarray
+    weight_bits: int
+    codebook: tuple[int, ...]
+
+    @property
+    def stored(self) -> np.ndarray:
+        """What memories hold, in the shape of the weights."""
+        return np.searchsorted(self.codebook, self.weights) if self.codebook else self.weights
+
+    @property
+    def stored_bits(self) -> int:
+        """Width of what memories hold of a weight."""
+        if not self.codebook:
+            return self.weight_bits
+        return max(1, (len(self.codebook) - 1).bit_length())
+
+
 @dataclass(frozen=True, eq=False)
-class Conv:
+class Conv(_Weighted):
     """Convolution: exact accumulators ``sum(w * a) + b``, padding is code 0.
 
     Attributes
@@ -84,13 +104,16 @@ class Conv:
     weights : ndarray of int64, (M, KH, KW, C)
         Codes; channel m has the scale ``2**-(output.qtype.frac - output.align[m] - in.frac)``.
     weight_bits : int
-        Stored width of a weight, 2 to 8.
+        Width of a weight as multipliers take it, 2 to 8.
     bias : ndarray of int64, (M,)
         Codes at the channel's accumulator scale.
     stride : (int, int)
         Rows, columns.
     pads : (int, int, int, int)
         Top, left, bottom, right.
+    codebook : tuple of int
+        The different weights, ascending, at most 32: memories hold places in it (`stored`). Empty
+        where they hold the weights themselves.
 
     """
 
@@ -102,6 +125,7 @@ class Conv:
     bias: np.ndarray
     stride: tuple[int, int]
     pads: tuple[int, int, int, int]
+    codebook: tuple[int, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -126,7 +150,7 @@ class Conv:
 
 
 @dataclass(frozen=True, eq=False)
-class Depthwise:
+class Depthwise(_Weighted):
     """Convolution of each channel with a kernel of its own: exact ``sum(w * a) + b``, padding is 0.
 
     Attributes
@@ -134,13 +158,16 @@ class Depthwise:
     weights : ndarray of int64, (C, KH, KW)
         Codes; scales as for `Conv`.
     weight_bits : int
-        Stored width of a weight, 2 to 8.
+        Width of a weight as multipliers take it, 2 to 8.
     bias : ndarray of int64, (C,)
         Codes at the channel's accumulator scale.
     stride : (int, int)
         Rows, columns.
     pads : (int, int, int, int)
         Top, left, bottom, right.
+    codebook : tuple of int
+        The different weights, ascending, at most 32: memories hold places in it (`stored`). Empty
+        where they hold the weights themselves.
 
     """
 
@@ -152,6 +179,7 @@ class Depthwise:
     bias: np.ndarray
     stride: tuple[int, int]
     pads: tuple[int, int, int, int]
+    codebook: tuple[int, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:

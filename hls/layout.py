@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from . import parameters
+from . import codebook, parameters
 from .names import to_identifier
 from .onnx_graph import CHANNELS_LAST
 from .steps import Convolve, Join, MaxPool, Pool, Quantize, Quantizer, Rectify, Steps, Sum
@@ -112,20 +112,19 @@ class _Writer:
             bias, quantizer = step.bias.widened()
             values = np.ldexp(bias.astype(np.float64), -quantizer.frac)
             inputs.append(self.parameter(f"{name}__bias", values, quantizer))
-        self.nodes.append(
-            helper.make_node(
-                "Conv",
-                inputs,
-                [name],
-                name=name,
-                domain=CHANNELS_LAST,
-                group=step.shape[2] if step.depthwise else 1,
-                dilations=[1, 1],
-                kernel_shape=kernel,
-                strides=step.stride,
-                pads=step.pads,
-            )
+        node = helper.make_node(
+            "Conv",
+            inputs,
+            [name],
+            name=name,
+            domain=CHANNELS_LAST,
+            group=step.shape[2] if step.depthwise else 1,
+            dilations=[1, 1],
+            kernel_shape=kernel,
+            strides=step.stride,
+            pads=step.pads,
         )
+        self.nodes.append(codebook.mark(node, step.weights))
 
     def parameter(self, name: str, values: np.ndarray, quantizer: Quantizer) -> str:
         """Write a quantized parameter and return the tensor that holds it."""

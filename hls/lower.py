@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 
 from .. import Refusal
-from . import narrow, nodes, verify
+from . import codebook, narrow, nodes, verify
 from .ir import (
     Add,
     Concat,
@@ -77,7 +77,7 @@ def lower(model_graph: Any, name: str | None = None) -> Network:
     Refusal
         Where a layer is not supported or would not be exact, naming it.
     """
-    lowering = _Lowering()
+    lowering = _Lowering(codebook.marks(model_graph))
     for node in model_graph.get_layers():
         must_be_supported(node)
         _HANDLERS[node.class_name](lowering, node)
@@ -113,7 +113,8 @@ class _Value:
 class _Lowering:
     """Operations so far, and what each output of hls4ml's layers is among them."""
 
-    def __init__(self):
+    def __init__(self, marked: dict[str, np.ndarray]):
+        self.marked = marked  # layers whose weights may be stored as indices
         self.operations: list[Operation] = []
         self.values: dict[str, _Value] = {}
         self.ranges: dict[str, widths.Range] = {}
@@ -209,8 +210,7 @@ class _Lowering:
                 f"model: its input must have rows, columns and channels, not the shape {shape}"
             )
         tensor = self.emit(Input("input", Tensor("input", shape, kind.qtype)))
-        value = _Value(tensor, "input")
-        self.values[node.outputs[0]] = self.cast(value, kind, "input")
+        self.values[node.outputs[0]] = self.cast(_Value(tensor, "input"), kind, "input")
 
     def conv(self, node: Any) -> None:
         nodes.must_not_be_dilated(node)
@@ -274,13 +274,14 @@ class _Lowering:
         room = max(verify.ACTIVATION_BITS) - QType.holding(*self.extent(value, own), own).bits
         source = self.plain(value, narrow.missing(biases, own + weights.frac, room))
         frac = source.qtype.frac + weights.frac
-        weights, codes, align = narrow.aligned(weights, narrow.bias(layer, biases, frac))
+        codes = narrow.bias(layer, biases, frac)
+        weights, codes, align, table = codebook.aligned(layer, weights, codes, self.marked)
         lo, hi = widths.accumulator(weights.codes, codes, self.ranges[source.name])
         highest = max(align, default=0)
         nodes.must_accumulate(node, frac, lo << highest, hi << highest)
         tensor = Tensor(f"{layer}/acc", nodes.shape(node), QType.holding(lo, hi, frac), align)
         kernels = weights.codes if kind is Conv else weights.codes[..., 0]
-        op = kind(layer, source.name, tensor, kernels, weights.bits, codes, stride, pads)
+        op = kind(layer, source.name, tensor, kernels, weights.bits, codes, stride, pads, table)
         self.result(node, _Value(self.emit(op), layer))
 
     def activation(self, node: Any) -> None:
@@ -343,8 +344,7 @@ class _Lowering:
     def pool(self, node: Any) -> None:
         layer = nodes.name(node)
         source = self.plain(self.source(node))
-        window = nodes.window(node)
-        pads = nodes.pads(node)
+        window, pads = nodes.window(node), nodes.pads(node)
         if node.get_attr("pool_op") == "Max":
             stride = nodes.stride(node) if node.get_attr("stride_height") else window
             tensor = Tensor(layer, nodes.shape(node), source.qtype)

@@ -99,6 +99,8 @@ class Memory:
         True where the module has no block RAM form.
     apart : bool
         Whether its module takes the low bits of words from outside.
+    table : Memory, optional
+        What is asked for where all of it is in LUTs, if that is another.
     split : bool
         Whether few words beyond a power of two have a table of their own (zf_weights).
 
@@ -113,6 +115,7 @@ class Memory:
     lut_only: bool = False
     split: bool = False
     apart: bool = False
+    table: Memory | None = None
 
     def words(self, block: bool) -> int:
         """Return the words of the array itself.
@@ -273,7 +276,7 @@ def placements(memory: Memory, board: Board) -> tuple[Placed, ...]:
 
     UltraRAM is for weights; the words' low bits go there, what is left is cut as any memory.
     """
-    found = [Placed(memory, (), board.family)]
+    found = [Placed(memory.table or memory, (), board.family)]
     if memory.lut_only:
         return tuple(found)
     words = memory.words(True)

@@ -52,8 +52,10 @@ class Names:
         return self.unique(f"{self.of.get(tensor, 'input')}/{what}")
 
     def adding(self, node: Node) -> str:
-        """Return the name of an addition: fire3/add in the module fire3."""
+        """Return the name of an addition: fire3/add in the module fire3 or of that name."""
         scope = node.scopes[-1].replace(".", "/") if node.scopes else ""
+        if scope.endswith("add"):
+            return self.unique(scope)
         return self.unique(f"{scope}/add" if scope else node.name)
 
     def joining(self, tensors: tuple[str, ...], node: Node) -> str:

@@ -67,16 +67,22 @@ def aligned(wide: Weights, biases: np.ndarray) -> tuple[Weights, np.ndarray, tup
         return wide, biases, ()
     rows = wide.codes.reshape(len(wide.codes), -1)
     free = np.asarray([_trailing_zeros([*row, b]) for row, b in zip(rows, biases, strict=True)])
-    bits = max(2, *(_bits(row >> zeros) for row, zeros in zip(rows, free, strict=True)))
+    width = max(bits(row >> zeros) for row, zeros in zip(rows, free, strict=True))
     shifts = np.asarray(
         [
-            next(s for s in range(zeros + 1) if _bits(row >> s) <= bits)
+            next(s for s in range(zeros + 1) if bits(row >> s) <= width)
             for row, zeros in zip(rows, free, strict=True)
         ]
     )
     codes = wide.codes >> shifts.reshape(-1, 1, 1, 1)
     align = tuple(int(shift) for shift in shifts) if shifts.any() else ()
-    return replace(wide, codes=codes, bits=bits), biases >> shifts, align
+    return replace(wide, codes=codes, bits=width), biases >> shifts, align
+
+
+def bits(codes: np.ndarray) -> int:
+    """Return the width of weights, 2 at least, that holds signed `codes`."""
+    lowest, highest = int(codes.min()), int(codes.max())
+    return max(highest.bit_length(), (~lowest).bit_length() if lowest < 0 else 0, 1) + 1
 
 
 def _codes(values: np.ndarray, frac: int) -> np.ndarray | None:
@@ -91,12 +97,6 @@ def _odd_one(values: np.ndarray, frac: int, lo: int, hi: int) -> float:
     scaled = np.ldexp(np.asarray(values, dtype=np.float64).ravel(), frac)
     bad = (scaled != np.rint(scaled)) | (scaled < lo) | (scaled > hi)
     return float(values.ravel()[np.flatnonzero(bad)[0]])
-
-
-def _bits(codes: np.ndarray) -> int:
-    """Return the width that holds signed `codes`."""
-    lowest, highest = int(codes.min()), int(codes.max())
-    return max(highest.bit_length(), (~lowest).bit_length() if lowest < 0 else 0) + 1
 
 
 def _trailing_zeros(codes: list[int]) -> int:

@@ -21,6 +21,7 @@ CHANNELS_LAST = "qonnx.custom_op.channels_last"
 _FOLDABLE = {"Add", "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Expand", "Flatten"}
 _FOLDABLE |= {"Gather", "Identity", "Mul", "Neg", "Range", "Reshape", "Slice", "Squeeze", "Sub"}
 _FOLDABLE |= {"Transpose", "Unsqueeze"}
+_QUANTS, _QUANT_INPUTS = ("Quant", "IntQuant"), 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +93,16 @@ def read(name: str, model: onnx.ModelProto) -> OnnxGraph:
     graph = model.graph
     constants = {item.name: _array(item, name) for item in graph.initializer}
     nodes = []
+    # files may be newer than they say
+    versions = [onnx.defs.onnx_opset_version()]
+    versions += [item.version for item in model.opset_import if item.domain in ("", "ai.onnx")]
     for proto in graph.node:
         node = _node(proto)
+        _must_have_its_inputs(node, versions)
         if node.op == "Constant":
             constants[node.outputs[0]] = _constant_value(node, name)
         elif node.op in _FOLDABLE and all(i in constants for i in node.inputs if i):
-            _fold(proto, constants)
+            _fold(proto, node, constants)
         else:
             nodes.append(node)
     inputs = [item for item in graph.input if item.name not in constants]
@@ -162,9 +167,31 @@ def _constant_value(node: Node, name: str) -> np.ndarray:
     raise Refusal(f"model {name}: the constant {node.name} is no array of numbers")
 
 
-def _fold(proto: onnx.NodeProto, constants: dict[str, np.ndarray]) -> None:
+def _must_have_its_inputs(node: Node, versions: list[int]) -> None:
+    """Refuse an operator that has too few or too many inputs in all of the opsets `versions`."""
+    least = most = _QUANT_INPUTS
+    if node.op not in _QUANTS:
+        try:
+            schemas = [onnx.defs.get_schema(node.op, version) for version in versions]
+        except onnx.defs.SchemaError:
+            return  # no operator of ONNX: refused by its name when it is read
+        least, most = min(s.min_input for s in schemas), max(s.max_input for s in schemas)
+    if not least <= len(node.inputs) <= most:
+        wanted = least if least == most else f"{least} to {most}"
+        raise Refusal(
+            f"layer {node.name}: {node.op} must have {wanted} inputs, not {len(node.inputs)}"
+        )
+
+
+def _fold(proto: onnx.NodeProto, node: Node, constants: dict[str, np.ndarray]) -> None:
     feeds = {item: constants[item] for item in proto.input if item}
-    results = ReferenceEvaluator(proto).run(None, feeds)
+    try:
+        results = ReferenceEvaluator(proto).run(None, feeds)
+    except Exception as error:  # whatever NumPy says of such constants
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Refusal(
+            f"layer {node.name}: {node.op} must fit the constants it is of ({reason})"
+        ) from None
     constants.update(zip(proto.output, map(np.asarray, results), strict=False))
 
 

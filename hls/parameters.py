@@ -101,6 +101,9 @@ def of_conv(
             f"layer {name}: weights must have 2 to {MAX_WEIGHT_BITS} bits, not "
             f"{weights.quantizer.bits}{'' if weights.quantizer.signed else ' unsigned'}"
         )
+    if not weights.codes.size:
+        shape = "x".join(map(str, weights.codes.shape))
+        raise Refusal(f"layer {name}: must have at least one weight, not {shape}")
     if weights.codes.ndim != 4:
         raise Refusal(
             f"layer {name}: a convolution must have two spatial axes, not {weights.codes.ndim - 2}"

@@ -7,17 +7,15 @@ the height of the strong colour how much of it is used. White cells are free.
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import Refusal
+from .._picture import drawing, must_be_a_picture
 from .cuts import LUT_BITS, RAMB18_BITS, RAMB36_BITS, URAM_BITS, Primitive
 from .memory import Kind
 
-SUFFIXES = (".svg", ".png")
 COLOURS = {  # strong and pale, apart for the colour-blind too
     Kind.WEIGHTS: ("#2b6cb0", "#c3d9f0"),
     Kind.BIAS: ("#6b46c1", "#ddd2f3"),
@@ -80,14 +78,10 @@ class _Canvas:
         self.texts.append((x, y, words, {"fontsize": size, "color": INK} | style))
 
     def save(self, path: Path, width: float, height: float) -> None:
-        import matplotlib
         from matplotlib.collections import PatchCollection
-        from matplotlib.figure import Figure
         from matplotlib.patches import Rectangle
 
-        settings = {"svg.fonttype": "none", "svg.hashsalt": "zynqfire", "font.family": "sans-serif"}
-        with matplotlib.rc_context(settings | {"font.sans-serif": ["DejaVu Sans"]}):
-            figure = Figure((width / 72, height / 72), dpi=144, facecolor="white")
+        with drawing(path, width, height) as figure:
             axes = figure.add_axes((0, 0, 1, 1))
             axes.set(xlim=(0, width), ylim=(height, 0))
             axes.axis("off")
@@ -100,23 +94,6 @@ class _Canvas:
             axes.add_collection(PatchCollection(patches, **styles))
             for x, y, words, style in self.texts:
                 axes.text(x, y, words, **{"va": "center"} | style)
-            metadata = {"Date": None} if path.suffix == ".svg" else {}
-            beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    figure.savefig(beside, metadata=metadata)
-                    beside.replace(path)
-                finally:
-                    beside.unlink(missing_ok=True)
-            except OSError as error:
-                raise Refusal(f"picture {path}: cannot be written: {error.strerror}") from error
-
-
-def must_be_a_picture(path: Path) -> None:
-    """Refuse a file that is neither .svg nor .png."""
-    if path.suffix not in SUFFIXES:
-        raise Refusal(f"picture {path}: must end in {' or '.join(SUFFIXES)}, not {path.suffix!r}")
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:

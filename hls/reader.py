@@ -15,14 +15,14 @@ import numpy as np
 import onnx
 
 from .. import Refusal
-from . import layout, names, onnx_graph, parameters
+from . import codebook, layout, names, onnx_graph, parameters
 from .onnx_graph import Node, OnnxGraph
 from .simplify import merge_twins, prune
 from .steps import Codes, Convolve, Join, MaxPool, Pool, Quantize, Rectify, Select, Step, Steps, Sum
 
 SUPPORTED = (
-    "Add, AveragePool, Concat, Conv, Dropout, Flatten, Gemm, GlobalAveragePool, Identity, MaxPool, "
-    "Pad, Quant, ReduceMean, Relu, Reshape, Slice, Squeeze"
+    "Add, AveragePool, Concat, Conv, Dropout, Flatten, Gather, Gemm, GlobalAveragePool, Identity, "
+    "MaxPool, Mul, Pad, Quant, ReduceMean, Relu, Reshape, Slice, Squeeze"
 )
 
 
@@ -150,6 +150,21 @@ class _Reader:
         self.add(
             node, Quantize(name, source.tensor, node.outputs[0], source.shape, single), source.flat
         )
+
+    def gather(self, node: Node) -> None:
+        table = self.parameters.get(node.inputs[0])
+        indices = self.graph.constants.get(node.inputs[1])
+        layer = codebook.layer(node, self.graph)
+        self.parameters[node.outputs[0]] = codebook.looked_up(node, layer, table, indices)
+
+    def mul(self, node: Node) -> None:
+        for weights, factors in (node.inputs, node.inputs[::-1]):
+            if weights in self.parameters:
+                found, layer = self.parameters[weights], codebook.layer(node, self.graph)
+                factors = self.graph.constants.get(factors)
+                self.parameters[node.outputs[0]] = codebook.scaled(node, layer, found, factors)
+                return
+        raise Refusal(f"layer {node.name}: Mul must scale quantized weights, not a feature map")
 
     def conv(self, node: Node) -> None:
         source = self.map(node, padded=True)
@@ -335,11 +350,13 @@ _HANDLERS: dict[str, Callable[[_Reader, Node], None]] = {
     "Conv": _Reader.conv,
     "Dropout": _Reader.skip,
     "Flatten": _Reader.reshape,
+    "Gather": _Reader.gather,
     "Gemm": _Reader.conv,
     "GlobalAveragePool": _Reader.global_pool,
     "Identity": _Reader.skip,
     "IntQuant": _Reader.quant,
     "MaxPool": _Reader.max_pool,
+    "Mul": _Reader.mul,
     "Pad": _Reader.pad,
     "Quant": _Reader.quant,
     "ReduceMean": _Reader.reduce_mean,

@@ -34,6 +34,8 @@ def conv_logic(parameters: dict[str, int]) -> Estimate:
     p = parameters
     lanes, taps, pixels, pe = p["Lanes"], p["Taps"], p["Pixels"], p["Pe"]
     simd, codes, acc = taps * lanes, p["ABits"], p["AccBits"]
+    index = p.get("IndexBits", 0)
+    stored = index or p["WBits"]  # bits of a weight in memory
     sums = pixels * pe
     dsp = p.get("DspChannels", 0)
     window = ROW if p["InH"] == p["KernelH"] == 1 else WINDOW
@@ -66,22 +68,28 @@ def conv_logic(parameters: dict[str, int]) -> Estimate:
             lut += share * (adders + min(acc, wide + 1))
             ff += share * (kept + 2 * acc)
         ff += 2 * (3 + stages + add_levels(chains, 2))
+        words = p["Words"] * p["Groups"]
         if p.get("RomBlock"):
-            bits = chains * pe * p["WBits"]
+            bits = chains * pe * stored
             ff += bits * min(2, stages - 1)
             srl += bits * max(0, stages - 3)
         else:
-            ff += (stages + 1) * max(1, (p["Words"] * p["Groups"] - 1).bit_length())
+            ff += (stages + 1) * max(1, (words - 1).bit_length())
+            ff += different(simd * pe * stored, words) if index else 0
+        if index:  # a LUT6_2 for two bits of a value, but where a borrow is its sixth input
+            half = -(-p["WBits"] // 2)
+            upper = p["WBits"] if index == 5 else half
+            lut += simd * pe * (half + upper) // 2 if dsp == 2 else simd * pe * half
     else:
         digits, bits = -(-codes // 2), p["WBits"] + 2
-        table = bits if p["WBits"] <= 4 else 2 * bits
+        table = bits if min(p["WBits"], stored) <= 4 else 2 * bits
         adders, kept, wide = _tree(bits, simd, 1)
         lut += sums * (digits * (simd * table + adders) + min(acc, wide + 3))
         ff += sums * (digits * (simd * bits + kept) + 2 * acc)
         if digits > 2:
             lut += sums * (wide + 6)
             ff += sums * (wide + 6)
-        weights, words = simd * pe * p["WBits"], p["Words"] * p["Groups"]
+        weights, words = simd * pe * stored, p["Words"] * p["Groups"]
         ff += weights if p.get("RomBlock") else different(weights, words)
 
     # requantizers, and the way to them
@@ -102,6 +110,8 @@ def _depthwise_logic(p: dict[str, int]) -> Estimate:
     digit, pair = weight + 2, weight + 4
     # a digit's sum is of two masked weights: two LUTs a bit
     product = pairs * (4 * digit + pair) + min(pairs, 2) * acc
+    if p.get("IndexBits"):
+        product += -(-weight // 2)
     requantize = acc + REQUANTIZER.lut + (3 * acc if p["ShiftBits"] else 0)
     kept = pairs * (2 * digit + pair) + acc + 3 * acc + REQUANTIZER.ff + p["OutBits"]
     line = acc if deep > 2 else 0  # the words of the delay line in shift registers
@@ -136,6 +146,8 @@ def _select(count: int) -> float:
 
 def logic(instance: Instance, block_weights: bool = False) -> Estimate:
     """Return the resources of one instance, its memories apart."""
+    if instance.plain and not block_weights:
+        instance = instance.plain
     p = dict(instance.parameters)
     widths = [stream.width for stream in (*instance.sources, *instance.sinks)]
     match instance.module:

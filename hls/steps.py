@@ -34,11 +34,15 @@ class Quantizer:
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """A quantized constant: codes, and the fraction bits of each entry of the first axis."""
+    """A quantized constant: codes, and the fraction bits of each entry of the first axis.
+
+    `indexed` codes were looked up in a table of few.
+    """
 
     codes: np.ndarray
     fracs: np.ndarray
     quantizer: Quantizer
+    indexed: bool = False
 
     def widened(self, least: int = 0) -> tuple[np.ndarray, Quantizer]:
         """Return the codes on one grid, the finest, and the quantizer that holds them.

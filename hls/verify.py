@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import Refusal
 from .ir import (
     Add,
@@ -21,6 +23,7 @@ from .passes import widths
 
 ACTIVATION_BITS = range(2, 9)
 WEIGHT_BITS = range(2, 9)
+CODEBOOK_ENTRIES = 32  # that the inputs of a LUT can choose from
 MAX_BIAS_BITS = 32
 MAX_BITS = 62  # so that the interpreter's int64 never wraps
 
@@ -113,6 +116,16 @@ def _convolution(op: Conv | Depthwise, source: Tensor) -> None:
         raise Refusal(
             f"layer {op.name}: weights from {op.weights.min()} to {op.weights.max()} must fit "
             f"{op.weight_bits} bits"
+        )
+    if len(op.codebook) > CODEBOOK_ENTRIES:
+        raise Refusal(
+            f"layer {op.name}: a codebook may have {CODEBOOK_ENTRIES} entries, not "
+            f"{len(op.codebook)}"
+        )
+    if op.codebook and not np.array_equal(op.codebook, np.unique(op.weights)):
+        raise Refusal(
+            f"layer {op.name}: its codebook must be its different weights, ascending, not "
+            f"{list(op.codebook)}"
         )
     wide = max(int(op.bias.max()).bit_length(), (~int(op.bias.min())).bit_length()) + 1
     if wide > MAX_BIAS_BITS:

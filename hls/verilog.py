@@ -9,8 +9,8 @@ def literal(value: int | str) -> str:
         return f'"{value}"'
     if -(2**31) <= value < 2**31:
         return str(value)
-    size = value.bit_length() + 1
-    return f"-{size}'sd{-value}" if value < 0 else f"{size}'sh{value:x}"
+    size = value.bit_length()
+    return f"-{size + 1}'sd{-value}" if value < 0 else f"{size}'h{value:x}"
 
 
 def listed(items: list[str], indent: int = 6) -> list[str]:

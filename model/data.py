@@ -1,4 +1,4 @@
-"""Data sets by name or path: handwritten digits, CIFAR-10, folders of pictures.
+"""Data sets by name or path: handwritten digits, characters, CIFAR-10, folders of pictures.
 
 Pictures are bytes, red green blue, (N, height, width, 3).
 """
@@ -16,6 +16,8 @@ import numpy as np
 from PIL import Image
 
 from .. import Refusal
+from .glyphs.faces import CLASSES
+from .glyphs.pictures import SIZES, Glyphs
 
 SPLIT = 20160217  # seed of every split and colouring made here
 DIGITS_HELD_OUT = 360
@@ -55,9 +57,10 @@ def load(data: str | Path, size: tuple[int, int]) -> Dataset:
     Parameters
     ----------
     data : str or Path
-        ``digits``; ``cifar10`` (the published folder below the current one) or the path of that
-        folder, Python or binary version; or a folder ``class/*.png|jpg``, held-out pictures in
-        ``val/`` or ``test/`` beside ``train/`` or else every fifth.
+        ``digits``; ``glyphs`` (`zynqfire.model.glyphs`, 32x32 or 64x64); ``cifar10`` (the published
+        folder below the current one) or the path of that folder, Python or binary version; or a
+        folder ``class/*.png|jpg``, held-out pictures in ``val/`` or ``test/`` beside ``train/`` or
+        else every fifth.
 
     Raises
     ------
@@ -66,6 +69,8 @@ def load(data: str | Path, size: tuple[int, int]) -> Dataset:
     """
     if str(data) == "digits":
         return _digits(size)
+    if str(data) == "glyphs":
+        return _glyphs(size)
     folder = Path(".") if str(data) == "cifar10" else Path(data)
     for place in (folder, folder / "cifar-10-batches-py", folder / "cifar-10-batches-bin"):
         for suffix, read in (("", _python_batch), (".bin", _binary_batch)):
@@ -77,7 +82,7 @@ def load(data: str | Path, size: tuple[int, int]) -> Dataset:
             f"cifar-10-batches-bin, and {folder.resolve()} does not"
         )
     if not folder.is_dir():
-        raise Refusal(f"data set must be digits, cifar10 or a folder, not {data}")
+        raise Refusal(f"data set must be digits, glyphs, cifar10 or a folder, not {data}")
     return _folder(folder, size)
 
 
@@ -100,6 +105,16 @@ def _digits(size: tuple[int, int]) -> Dataset:
         labels[:test],
         mirrored=False,
     )
+
+
+def _glyphs(size: tuple[int, int]) -> Dataset:
+    if size not in [(side, side) for side in SIZES]:
+        raise Refusal(
+            f"data set glyphs: a network's input must be {' or '.join(map(str, SIZES))} pixels "
+            f"wide and high, not {size[1]} by {size[0]}"
+        )
+    train, test = (Glyphs(split, size[0]) for split in ("train", "test"))
+    return Dataset("glyphs", CLASSES, train, train.labels, test, test.labels, mirrored=False)
 
 
 def _enlarge(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from . import quantizers
+from .config import NetworkConfig
 from .network import Network
 from .threads import threads
 
-CHUNK = 4  # pictures at a time, which keeps float64 maps of 256 by 256 small
+PIXELS = 4 * 256 * 256  # at a time, which keeps float64 maps small
 
 
 def tensor(codes: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -22,6 +23,11 @@ def tensor(codes: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tenso
     """
     x = torch.from_numpy(np.ascontiguousarray(codes)).permute(0, 3, 1, 2)
     return x.to(dtype) * 2.0**-quantizers.PIXEL_FRAC
+
+
+def chunk(config: NetworkConfig) -> int:
+    """Return how many pictures are run at a time."""
+    return max(1, min(64, PIXELS // math.prod(config.input)))
 
 
 def integers(network: Network, codes: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -48,14 +54,15 @@ def integers(network: Network, codes: np.ndarray) -> tuple[np.ndarray, int, int]
     exact = copy.deepcopy(network).double().eval()
     frac = exact.output_frac()
     sums = []
-    with torch.no_grad(), threads(network.config, CHUNK):
-        for start in range(0, len(codes), CHUNK):
-            x = tensor(codes[start : start + CHUNK], torch.float64)
+    some = chunk(network.config)
+    with torch.no_grad(), threads(network.config, some):
+        for start in range(0, len(codes), some):
+            x = tensor(codes[start : start + some], torch.float64)
             maps = exact.features(x) * 2.0**frac
             sums.append(maps.to(torch.int64).sum((2, 3)))
             if not torch.equal(maps, maps.round()):
                 raise AssertionError(f"network {network.config.name}: logits off their grid")
     outputs = torch.cat(sums)[:, : network.config.classes].numpy()
-    area = math.prod(network.config.convolutions()[-1].out_size)  # 1 for fc
+    area = math.prod(network.config.classifier.out_shape[:2])  # 1 for fc
     log2 = area.bit_length() - 1
     return (outputs, frac + log2, 1) if area == 1 << log2 else (outputs, frac, area)

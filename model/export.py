@@ -27,6 +27,7 @@ from .config import NetworkConfig
 from .exact import integers
 from .live import live, noise, settle, smooth
 from .network import Network
+from .packed.grid import on_grid
 from .run import load_run
 
 IR_VERSION = 13  # the newest that onnxruntime reads
@@ -131,7 +132,10 @@ def _export(
 
 
 def qonnx(network: Network) -> onnx.ModelProto:
-    """Return a quantized `network` as QONNX, weights embedded; nodes keep their layers' names."""
+    """Return a quantized `network` as QONNX, weights embedded and as their quantizers make them.
+
+    Nodes keep their layers' names.
+    """
     example = torch.zeros(1, 3, *network.config.input)
     plain = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -150,4 +154,4 @@ def qonnx(network: Network) -> onnx.ModelProto:
         model = onnx.load(path)
     model.ir_version = min(model.ir_version, IR_VERSION)
     model.graph.name = network.config.name
-    return model
+    return on_grid(model)

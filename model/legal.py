@@ -1,18 +1,26 @@
-"""What of a `NetworkConfig` cannot be built: one sentence each."""
+"""What of a `NetworkConfig` cannot be counted, or not be built: one sentence each."""
 
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .. import Refusal
+from .graph import Node, Op
+from .training.recipe import check_training
 
 if TYPE_CHECKING:
     from .config import NetworkConfig
 
+CODEBOOK_BITS = range(2, 6)
+CODEBOOK_RULE = "codebook_bits must be from 2 to 5, or 0 for none"
+COUNTED = (Op.NORM, Op.LRN)  # what has no quantized form here
+
 
 def check(config: NetworkConfig) -> None:
-    """Refuse a network that cannot be built.
+    """Refuse a network that cannot be.
 
     Raises
     ------
@@ -20,6 +28,9 @@ def check(config: NetworkConfig) -> None:
         With the first rule that is broken.
     """
     where = f"network {config.name}"
+    if not config.name.isprintable() or "/" in config.name or config.name[:1] in ("", "."):
+        rule = "a network's name must be printable, without / and without . at its start"
+        raise Refusal(f"{rule}, not {config.name!r}")
 
     def need(good: bool, what: str, value: Any) -> None:
         if not good:
@@ -32,44 +43,29 @@ def check(config: NetworkConfig) -> None:
         between(size, 1, 4096, "input")
     between(config.classes, 2, 65536, "classes")
     need(config.head >= config.classes, f"head must be at least {config.classes}", config.head)
+    need(config.head <= 65536, "head must be at most 65536", config.head)
     between(config.weight_bits, 2, 8, "weight_bits")
     between(config.activation_bits, 2, 8, "activation_bits")
-    need(0 <= config.dropout < 1, "dropout must be from 0 to below 1", config.dropout)
-    stem = config.conv1
-    between(stem.channels, 1, 65536, "conv1: channels")
-    between(stem.kernel, 1, 15, "conv1: kernel")
-    between(stem.stride, 1, 8, "conv1: stride")
-    between(stem.pad, 0, stem.kernel - 1, "conv1: pad")
-    channels = stem.channels
+    need(config.codebook_bits in (0, *CODEBOOK_BITS), CODEBOOK_RULE, config.codebook_bits)
+    for module in config.modules:
+        plain = re.fullmatch(r"[A-Za-z]\w*", module.name, re.ASCII)
+        free = module.name != "input" and not module.name.endswith(("_bn", "_relu"))
+        rule = "a module's name must be letters, digits and _, not input and without _bn or _relu"
+        need(bool(plain) and free, f"{rule} at its end", module.name)
+        for key, limits in module.limits().items():
+            value = getattr(module, key)
+            if value is not None:
+                between(value, *limits, f"{module.name}: {key}")
     need(
-        bool(config.fire) != bool(config.residual),
-        "there must be either fire modules or residual blocks",
-        "both" if config.fire else "none",
+        any(node.weighted for node in config.nodes),
+        "modules must hold a layer with weights",
+        ", ".join(module.name for module in config.modules) or "nothing",
     )
-    for number, fire in enumerate(config.fire, 2):
-        here = f"fire{number}: "
-        for key in ("squeeze", "expand1", "expand3"):
-            between(getattr(fire, key), 1, 65536, here + key)
-        need(fire.stride in (1, 2), f"{here}stride must be 1 or 2", fire.stride)
-        if fire.bypass:
-            need(fire.stride == 1, f"{here}a bypass needs stride 1", fire.stride)
-            rule = f"{here}a bypass needs as many outputs as inputs, {channels}"
-            need(fire.outputs == channels, rule, fire.outputs)
-        channels = fire.outputs
-    for number, block in enumerate(config.residual, 2):
-        between(block.channels, 1, 65536, f"residual{number}: channels")
-        need(block.stride in (1, 2), f"residual{number}: stride must be 1 or 2", block.stride)
-    pool, modules = config.max_pool, ["conv1", *config.modules]
-    between(pool.kernel, 1, 15, "max_pool: kernel")
-    between(pool.stride, 1, pool.kernel, "max_pool: stride")
-    for name in pool.after:
-        need(name in modules, f"max_pool: after takes {', '.join(modules)}", name)
-    between(config.head_pad, 0, 4096, "head_pad")
-    if config.fc:
-        need(not config.head_pad, "fc: head_pad is for conv10, it must be 0", config.head_pad)
-        area = math.prod(config.pooled)
-        what = "fc: the map averaged before it must have a power of two of positions"
-        need(area & (area - 1) == 0, what, area)
+    last = config.classifier
+    rule = f"{last.name}: the classifier must have at least {config.classes} channels"
+    need(last.channels >= config.classes, rule, last.channels)
+    rule = f"{last.name}: channels must be left out or be the {config.head} of head"
+    need(last.channels == config.head, rule, last.channels)
     convolutions = [conv.name for conv in config.convolutions()]
     for name, bits in config.layers.items():
         for key, known in (
@@ -80,12 +76,85 @@ def check(config: NetworkConfig) -> None:
             if value is not None:
                 need(name in known, f"{key} of a layer needs one of {', '.join(known)}", name)
                 between(value, 2, 8, f"layers.{name}: {key}")
-    training = config.training
-    for key in ("float_epochs", "quantized_epochs", "merged_epochs"):
-        between(getattr(training, key), 0, 100000, f"training: {key}")
-    between(training.batch, 1, 65536, "training: batch")
-    need(
-        training.rate > 0 and math.isfinite(training.rate),
-        "training: rate must be above 0",
-        training.rate,
-    )
+        value = bits.codebook_bits
+        if value is not None:
+            rule = f"codebook_bits of a layer needs one of {', '.join(convolutions)}"
+            need(name in convolutions, rule, name)
+            need(value in (0, *CODEBOOK_BITS), f"layers.{name}: {CODEBOOK_RULE}", value)
+    for name in convolutions:
+        index, width = config.codebook_bits_of(name), config.weight_bits_of(name)
+        if index:
+            rule = "per_channel must be false with codebook_bits, a table has one scale"
+            need(not config.per_channel, rule, "true")
+            rule = f"{name}: codebook_bits must be below the {width} bits of its values"
+            need(index < width, rule, index)
+    check_training(config.training, where)
+
+
+def deployable(config: NetworkConfig) -> tuple[Node, ...]:
+    """Return the layers that are built of `config`: to the classifier, and its average.
+
+    A classifier's ReLU and a softmax are left to nobody: they do not change which class is first.
+
+    Raises
+    ------
+    Refusal
+        Where a layer has no quantized form, so that the network can only be counted.
+    """
+    nodes = {"input": None} | {node.name: node for node in config.nodes}
+    built = []
+    for reason in (_reason, _outsized):  # what has no quantized form at all comes first
+        for node in config.nodes:
+            if why := reason(config, node, nodes):
+                raise Refusal(f"network {config.name}: layer {node.name} {why}")
+    for node in config.nodes:
+        behind = config.nodes.index(node) > config.nodes.index(config.classifier)
+        if not behind:
+            built.append(node)
+        elif node.op is Op.AVERAGE:
+            built.append(replace(node, inputs=(config.classifier.name,)))
+    if math.prod(built[-1].out_shape[:2]) > 1:
+        size = "x".join(map(str, built[-1].out_shape[:2]))
+        raise Refusal(
+            f"network {config.name}: layer {built[-1].name} must be averaged to logits, its map "
+            f"is {size}"
+        )
+    return tuple(built)
+
+
+def _reason(config: NetworkConfig, node: Node, nodes: dict[str, Node | None]) -> str:
+    """Say why `node` cannot be built, or nothing."""
+    sources = [nodes[name] for name in node.inputs]
+    if node.op in COUNTED:
+        what = {Op.NORM: "is a normalization apart from a convolution", Op.LRN: "is an LRN"}[
+            node.op
+        ]
+        return f"{what}, which has no quantized form: the network can only be counted"
+    area = math.prod(node.kernel)
+    if node.op is Op.AVERAGE:
+        if node.in_shape[:2] != node.kernel:
+            return (
+                f"averages windows of {node.kernel[0]}x{node.kernel[1]}, only averages of the "
+                "whole map are built: the network can only be counted"
+            )
+        if node.quantizer and area & (area - 1):
+            return (
+                "averages before a layer, so its map must have a power of two of positions, "
+                f"not {area}"
+            )
+    if node.weighted and any(s and (s.weighted or s.op is Op.ADD) for s in sources):
+        return f"must read what is quantized, not the sums of {node.inputs[0]}"
+    return ""
+
+
+def _outsized(config: NetworkConfig, node: Node, nodes: dict[str, Node | None]) -> str:
+    """Say which kernel or stride of `node` the hardware's windows have not, or nothing."""
+    if node.weighted and not all(side % 2 for side in node.kernel):
+        sides = "x".join(map(str, node.kernel))
+        return f"has a kernel of {sides}, only odd ones are built: the network can only be counted"
+    if node.op is Op.CONV and max(node.stride) > 2:
+        return (
+            f"has a stride of {max(node.stride)}, only 1 and 2 are built: the network can only be "
+            "counted"
+        )
+    return ""

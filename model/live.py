@@ -15,7 +15,8 @@ import torch
 from . import quantizers
 from ._brevitas import QuantConv2d, QuantReLU
 from .config import NetworkConfig
-from .exact import CHUNK, tensor
+from .exact import chunk, tensor
+from .graph import Op
 from .network import Network
 from .threads import threads
 
@@ -33,16 +34,16 @@ def settle(network: Network, pictures: np.ndarray) -> None:
     fewer pass, for either would leave hardly a zero. Averages over maps of which half is positive
     are never zero: before fc, every other channel is dark on half of the pictures.
     """
-    averaged = list(network.activations())[-2][1] if network.config.fc else None
-    dim = {relu for name, relu in network.activations() if _dimmed(network.config, name)}
+    dim, dark = _dimmed(network.config)
+    name = {relu: name for name, relu in network.activations()}
 
     def visit(
         relu: QuantReLU, layers: list[QuantConv2d], values: list[torch.Tensor]
     ) -> list[torch.Tensor]:
         if layers:
-            dark = relu is averaged
-            share = DIM if relu in dim else 0.5
-            values = [_centre(*pair, share, dark) for pair in zip(layers, values, strict=True)]
+            share = DIM if name[relu] in dim else 0.5
+            pairs = zip(layers, values, strict=True)
+            values = [_centre(*pair, share, name[relu] in dark) for pair in pairs]
         _scale(relu, values)
         return values
 
@@ -52,12 +53,30 @@ def settle(network: Network, pictures: np.ndarray) -> None:
         _centre(network.classifier, network.features(tensor(pictures), visit))
 
 
-def _dimmed(config: NetworkConfig, activation: str) -> bool:
-    """Say whether `activation` is the last before a max pool or an addition of a fire module."""
-    module, _, part = activation.partition("/")
-    if part == "expand" and config.fire[int(module.removeprefix("fire")) - 2].bypass:
-        return True
-    return part in ("", "expand", "bypass", "add") and module in config.max_pool.after
+def _dimmed(config: NetworkConfig) -> tuple[set[str], set[str]]:
+    """Return the quantizers before a max pool or an addition of their module, and an average."""
+    nodes = {node.name: node for node in config.nodes}
+    dim, dark = set(), set()
+
+    def look(name: str, module: str, into: set[str]) -> None:
+        node = nodes.get(name)
+        if node is None or (module and node.module != module):
+            return
+        if node.op is Op.RELU:
+            into.add(node.quantizer)
+        elif node.op is Op.CONCAT:
+            for part in node.inputs:
+                look(part, module, into)
+
+    for node in config.nodes:
+        if node.op is Op.MAX:
+            look(node.inputs[0], "", dim)
+        elif node.op is Op.ADD:
+            for part in node.inputs:
+                look(part, node.module, dim)
+        elif node.op is Op.AVERAGE and node.quantizer:
+            look(node.inputs[0], "", dark)
+    return dim, dark
 
 
 def _centre(
@@ -98,10 +117,13 @@ def live(network: Network, codes: np.ndarray) -> list[dict[str, Any]]:
         least 8 distinct codes (all of them below 3 bits), 10 to 90 % non-zero, some clamped.
     """
     calls: dict[str, list[tuple[np.ndarray, int, int]]] = {}
+    served: dict[str, list[str]] = {}
+    for node in network.nodes.values():
+        if node.quantizer:
+            served.setdefault(node.quantizer, []).append(node.name.removesuffix("/relu"))
 
-    def look(name: str, relu: QuantReLU) -> Any:
+    def look(relu: QuantReLU, names: list[str]) -> Any:
         bits = int(relu.act_quant.bit_width())
-        names = [f"{name}{n}" for n in (1, 3)] if name.endswith("/expand") else [name]
 
         def hook(_: Any, inputs: tuple[torch.Tensor], output: Any) -> None:
             over = (inputs[0] / output.scale > (1 << bits) - 0.5).sum().item()
@@ -119,12 +141,13 @@ def live(network: Network, codes: np.ndarray) -> list[dict[str, Any]]:
 
         return hook
 
-    handles = [look(name, relu) for name, relu in network.activations()]
+    handles = [look(relu, served[name]) for name, relu in network.activations()]
     handles += [pool.register_forward_hook(look_pool(name)) for name, pool in network.max_pools()]
     try:
-        with threads(network.config, CHUNK):
-            for start in range(0, len(codes), CHUNK):
-                network.eval().features(tensor(codes[start : start + CHUNK]))
+        some = chunk(network.config)
+        with threads(network.config, some):
+            for start in range(0, len(codes), some):
+                network.eval().features(tensor(codes[start : start + some]))
     finally:
         for handle in handles:
             handle.remove()

@@ -6,128 +6,188 @@ one. `Network.merge` removes the batch normalizations by folding them into the c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import torch
 from torch import nn
 
+from .. import Refusal
 from . import quantizers
 from ._brevitas import merge_bn
-from .config import Convolution, NetworkConfig
+from .config import NetworkConfig
+from .graph import Node, Op
+from .legal import deployable
 
+ATTRIBUTES = (  # of a network besides its modules and methods
+    *("config", "prefix", "quantized", "normalized", "nodes", "steps", "body", "tail", "training"),
+)
 Visit = Callable[[nn.Module, list[nn.Module], list[torch.Tensor]], list[torch.Tensor]]
 
 
-class _Block(nn.Module):
-    """Convolutions by layer name, each with its normalization ``NAME_bn`` beside it."""
+@dataclass(frozen=True)
+class Step:
+    """One layer, the ReLUs that share a quantizer, or all layers of the block called `block`."""
 
-    def __init__(self, config: NetworkConfig, prefix: str, quantized: bool, normalized: bool):
+    nodes: tuple[Node, ...]
+    block: str = ""
+
+
+class Sum(nn.Module):
+    """An addition with a name, which the export keeps."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the sum."""
+        return x + y
+
+
+class Block(nn.Module):
+    """Layers, each a submodule with the part of its name behind `prefix`.
+
+    A convolution's normalization ``NAME_bn`` and the activation ``NAME_relu`` stand beside it. Of a
+    whole network, the modules of several layers are blocks of their own.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        The network.
+    nodes : sequence of Node
+        The layers in order of execution.
+    prefix : str
+        What is left out of their names.
+    quantized, normalized : bool
+        See `Network`.
+    """
+
+    def __init__(
+        self,
+        config: NetworkConfig,
+        nodes: Sequence[Node],
+        prefix: str,
+        quantized: bool,
+        normalized: bool,
+    ):
         super().__init__()
         self.config, self.prefix = config, prefix
         self.quantized, self.normalized = quantized, normalized
+        self.nodes = {node.name: node for node in nodes}
+        self.steps: list[Step] = []
+        for module, group in groupby(nodes, key=lambda node: node.module):
+            part = tuple(group)
+            if not prefix and any("/" in node.name.removesuffix("/relu") for node in part):
+                inner = Block(config, part, f"{module}/", quantized, normalized)
+                self.add_module(module, inner)
+                self.steps.append(Step(part, module))
+            else:
+                self.steps += _steps(part)
+                for node in part:
+                    self._build(node)
 
-    def add_convolution(self, spec: Convolution, normalized: bool) -> None:
-        """Build the convolution `spec` and its normalization."""
-        sizes = spec.inputs, spec.outputs, spec.kernel, spec.stride, spec.pad
-        name = spec.name.removeprefix(self.prefix)
-        if self.quantized:
-            bits = self.config.weight_bits_of(spec.name)
-            layer = quantizers.convolution(*sizes, bits, self.config.per_channel)
-        else:
-            layer = nn.Conv2d(*sizes)
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        nn.init.zeros_(layer.bias)
-        self.add_module(name, layer)
-        self.add_module(f"{name}_bn", nn.BatchNorm2d(spec.outputs) if normalized else nn.Identity())
+    def _build(self, node: Node) -> None:
+        name = self.local(node.name)
+        if node.weighted:
+            if self.quantized:
+                bits = self.config.weight_bits_of(node.name)
+                index = self.config.codebook_bits_of(node.name)
+                layer = quantizers.convolution(node, bits, self.config.per_channel, index)
+            else:
+                sizes = node.in_shape[2], node.channels, node.kernel, node.stride, node.pad
+                layer = nn.Conv2d(*sizes, groups=node.groups)
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+            self.add_module(name, layer)
+            normalized = self.normalized and node != self.config.classifier
+            norm = nn.BatchNorm2d(node.channels) if normalized else nn.Identity()
+            self.add_module(f"{name}_bn", norm)
+        elif node.op is Op.MAX:
+            pool = nn.MaxPool2d(node.kernel, node.stride, node.pad, ceil_mode=node.ceil)
+            self.add_module(name, pool)
+        elif node.op is Op.AVERAGE:
+            self.add_module(name, nn.AvgPool2d(node.kernel))
+        elif node.op is Op.ADD:
+            self.add_module(name, Sum())
+        activation = f"{self.local(node.quantizer)}_relu"
+        if node.quantizer and not hasattr(self, activation):
+            bits = self.config.activation_bits_of(node.quantizer)
+            # An average is never negative: its ReLU is only there to quantize it.
+            self.add_module(activation, quantizers.relu(bits) if self.quantized else nn.ReLU())
 
-    def add_activation(self, name: str) -> None:
-        """Build the activation `name` as ``NAME_relu``."""
-        bits = self.config.activation_bits_of(self.prefix + name)
-        self.add_module(f"{name}_relu", quantizers.relu(bits) if self.quantized else nn.ReLU())
+    def local(self, name: str) -> str:
+        """Return the name of a layer's submodule here."""
+        return name.removeprefix(self.prefix)
 
-    def add_pool(self, name: str, after: str) -> None:
-        """Build the max pool `name` if conv1 or the module `after` has one."""
-        pool, there = self.config.max_pool, after in self.config.max_pool.after
-        made = nn.MaxPool2d(pool.kernel, pool.stride, ceil_mode=True) if there else nn.Identity()
-        self.add_module(name, made)
+    def forward(self, x: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
+        """Return the last layer's output, a QuantTensor if it is quantized."""
+        return self.run(self.steps, x, visit)
 
-    def activate(
-        self, activation: str, names: tuple[str, ...], x: torch.Tensor, visit: Visit | None
+    def run(self, steps: Sequence[Step], x: torch.Tensor, visit: Visit | None) -> torch.Tensor:
+        """Return the output of the last of `steps`, `x` being what the first takes."""
+        values = {steps[0].nodes[0].inputs[0]: x}
+        for step in steps:
+            last = step.nodes[-1].name
+            if step.block:
+                entry = values[step.nodes[0].inputs[0]]
+                values[last] = self.get_submodule(step.block)(entry, visit)
+            else:
+                results = self._step(step.nodes, values, visit)
+                names = [node.name for node in step.nodes]
+                values |= dict(zip(names, results, strict=True))
+        return values[last]
+
+    def _step(
+        self, nodes: tuple[Node, ...], values: dict[str, torch.Tensor], visit: Visit | None
     ) -> list[torch.Tensor]:
-        """Return the convolutions `names` of `x`, normalized, each through one activation."""
-        relu = self.get_submodule(f"{activation}_relu")
-        layers = [self.get_submodule(name) for name in names]
-        values = [self.get_submodule(f"{n}_bn")(y(x)) for n, y in zip(names, layers, strict=True)]
+        node = nodes[0]
+        inputs = [values[name] for name in node.inputs]
+        if node.weighted:
+            name = self.local(node.name)
+            return [self.get_submodule(f"{name}_bn")(self.get_submodule(name)(inputs[0]))]
+        if node.op is Op.RELU:
+            sums = [values[item.inputs[0]] for item in nodes]
+            return self._activate(nodes, sums, visit)
+        if node.op is Op.ADD:
+            # Values without their scales: the sum needs none, it is exact, and a Quant follows.
+            return [self.get_submodule(self.local(node.name))(*map(_plain, inputs))]
+        if node.op is Op.CONCAT:
+            return [torch.cat(inputs, 1)]
+        if node.op is Op.DROPOUT:
+            return [self._dropped(inputs[0], node.share)]
+        pool = self.get_submodule(self.local(node.name))
+        if not node.quantizer:
+            return [pool(inputs[0])]
+        return self._activate(nodes, [pool(_plain(inputs[0]))], visit)
+
+    def _activate(
+        self, nodes: tuple[Node, ...], values: list[torch.Tensor], visit: Visit | None
+    ) -> list[torch.Tensor]:
+        """Return `values` through the activation that `nodes` share."""
+        relu = self.get_submodule(f"{self.local(nodes[0].quantizer)}_relu")
         if visit:
+            layers = [layer for node in nodes for layer in self._moved_by(node)]
             values = visit(relu, layers, values)
         return [relu(value) for value in values]
 
-    def add(
-        self, activation: str, x: Any, y: Any, layers: list[nn.Module], visit: Visit | None
-    ) -> Any:
-        """Return `x`, through the block's shortcut if it has one, added to `y` and activated.
+    def _moved_by(self, activated: Node) -> list[nn.Module]:
+        """Return the convolution whose bias moves what is activated, if there is one."""
+        source = self.nodes.get(activated.inputs[0])
+        if activated.op is not Op.RELU or source is None:
+            return []
+        names = [source.name] if source.weighted else source.inputs[::-1]
+        found = [n for n in names if n in self.nodes and self.nodes[n].weighted]
+        return [self.get_submodule(self.local(name)) for name in found[:1]]
 
-        `layers` are the convolutions whose bias moves the sum, for `visit`.
-        """
-        if hasattr(self, "shortcut"):
-            x = self.shortcut_bn(self.shortcut(x))
-        relu = self.get_submodule(f"{activation}_relu")
-        # Values without their scales: the sum needs none, it is exact, and a Quant follows.
-        x, y = (t if isinstance(t, torch.Tensor) else t.value for t in (x, y))
-        total = x + y
-        if visit:
-            (total,) = visit(relu, layers, [total])
-        return relu(total)
-
-
-class FireModule(_Block):
-    """Squeeze, then two expansions through one shared activation, side by side."""
-
-    def __init__(
-        self, config: NetworkConfig, number: int, quantized: bool = True, normalized: bool = False
-    ):
-        prefix = f"fire{number}/"
-        super().__init__(config, prefix, quantized, normalized)
-        for spec in config.convolutions():
-            if spec.name.startswith(prefix):
-                self.add_convolution(spec, normalized)
-        self.add_activation("squeeze")
-        self.add_activation("expand")  # one scale, so that the concatenation is exact
-        self.bypass = config.fire[number - 2].bypass
-        if self.bypass:
-            self.add_activation("bypass")
-        self.add_pool("pool", prefix.rstrip("/"))
-
-    def forward(self, x: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
-        """Return the module's output, a QuantTensor if quantized."""
-        (squeezed,) = self.activate("squeeze", ("squeeze",), x, visit)
-        y = torch.cat(self.activate("expand", ("expand1", "expand3"), squeezed, visit), 1)
-        return self.pool(self.add("bypass", x, y, [], visit) if self.bypass else y)
+    def _dropped(self, x: torch.Tensor, share: float) -> torch.Tensor:
+        if not self.training or not share:
+            return x
+        if isinstance(x, torch.Tensor):
+            return nn.functional.dropout(x, share)
+        # Still a tensor with a scale, which the next layer's bias needs.
+        return x.set(value=nn.functional.dropout(x.value, share))
 
 
-class ResidualBlock(_Block):
-    """Two 3x3 convolutions, their result added to the input or to a 1x1 convolution of it."""
-
-    def __init__(
-        self, config: NetworkConfig, number: int, quantized: bool = True, normalized: bool = False
-    ):
-        prefix = f"residual{number}/"
-        super().__init__(config, prefix, quantized, normalized)
-        for spec in config.convolutions():
-            if spec.name.startswith(prefix):
-                self.add_convolution(spec, normalized)
-        self.add_activation("conv1")
-        self.add_activation("add")
-        self.add_pool("pool", prefix.rstrip("/"))
-
-    def forward(self, x: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
-        """Return the block's output, a QuantTensor if quantized."""
-        (y,) = self.activate("conv1", ("conv1",), x, visit)
-        return self.pool(self.add("add", x, self.conv2_bn(self.conv2(y)), [self.conv2], visit))
-
-
-class Network(_Block):
+class Network(Block):
     """A whole network; takes pixels * 2**-8 as (N, 3, H, W), returns logits (N, classes).
 
     Parameters
@@ -138,69 +198,58 @@ class Network(_Block):
         With Brevitas quantizers, else in float.
     normalized : bool
         With batch normalization after every convolution but the classifier.
+
+    Raises
+    ------
+    Refusal
+        Where the network has a layer that can only be counted, or a name that PyTorch uses.
     """
 
     def __init__(self, config: NetworkConfig, quantized: bool = True, normalized: bool = False):
-        super().__init__(config, "", quantized, normalized)
-        specs = config.convolutions()
+        for module in config.modules:
+            if hasattr(Network, module.name) or module.name in ATTRIBUTES:
+                raise Refusal(
+                    f"network {config.name}: a module must have a name that PyTorch does not use, "
+                    f"not {module.name}"
+                )
+        super().__init__(config, deployable(config), "", quantized, normalized)
         if quantized:
             self.input = quantizers.pixels()
-        self.add_convolution(specs[0], normalized)
-        self.add_activation("conv1")
-        self.add_pool("conv1_pool", "conv1")
-        for kind, count in ((FireModule, len(config.fire)), (ResidualBlock, len(config.residual))):
-            for number in range(2, count + 2):
-                module = kind(config, number, quantized, normalized)
-                self.add_module(module.prefix.rstrip("/"), module)
-        self.pool = nn.AvgPool2d(config.pooled)
-        if config.fc:
-            self.add_activation("pool")  # no average is negative: only to quantize it
-        self.add_convolution(specs[-1], normalized=False)
+        names = [step.nodes[-1].name for step in self.steps]
+        behind = names.index(config.classifier.name) + 1
+        self.body, self.tail = self.steps[:behind], self.steps[behind:]
 
     @property
-    def blocks(self) -> list[FireModule | ResidualBlock]:
-        """The modules between conv1 and the classifier in order."""
-        return [module for module in self.children() if isinstance(module, _Block)]
+    def blocks(self) -> list[Block]:
+        """The modules of several layers in order."""
+        return [module for module in self.children() if isinstance(module, Block)]
 
     @property
     def classifier(self) -> nn.Module:
         """The last convolution."""
-        return self.get_submodule(self.config.classifier)
+        return self.get_submodule(self.config.classifier.name)
 
     def features(self, x: torch.Tensor, visit: Visit | None = None) -> torch.Tensor:
         """Return the classifier's map, (N, head, H, W), of one pixel for fc.
 
         `visit` is called before each activation is used, in order of execution, with the
-        activation, the convolutions it serves (none for a bypass or the average, conv2 for a
-        residual block's sum) and their results; it returns the results to go on with.
+        activation, the convolutions whose biases move what it takes (none for a bypass or an
+        average, the last of those that are added) and the values; it returns the values to go on
+        with.
         """
-        x = self.input(x) if self.quantized else x
-        x = self.conv1_pool(*self.activate("conv1", ("conv1",), x, visit))
-        for module in self.blocks:
-            x = module(x, visit)
-        if self.config.fc:
-            x = self.pool(x.value if self.quantized else x)
-            if visit:
-                (x,) = visit(self.pool_relu, [], [x])
-            x = self.pool_relu(x)
-        if self.training and self.config.dropout:
-            if self.quantized:  # still a tensor with a scale, which the classifier's bias needs
-                x = x.set(value=nn.functional.dropout(x.value, self.config.dropout))
-            else:
-                x = nn.functional.dropout(x, self.config.dropout)
-        return self.classifier(x)
+        return self.run(self.body, self.input(x) if self.quantized else x, visit)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logits of the classes; the classifier's padding outputs are cut off."""
         x = self.features(x)
-        logits = torch.flatten(x if self.config.fc else self.pool(x), 1)
+        logits = torch.flatten(self.run(self.tail, x, None) if self.tail else x, 1)
         classes = self.config.classes
         return logits if classes == self.config.head else logits[:, :classes]
 
     def convolutions(self) -> Iterator[tuple[str, nn.Module]]:
         """Yield the layer name and module of every convolution in order of execution."""
-        for spec in self.config.convolutions():
-            yield spec.name, self.get_submodule(spec.name.replace("/", "."))
+        for node in self.config.convolutions():
+            yield node.name, self.get_submodule(node.name.replace("/", "."))
 
     def activations(self) -> Iterator[tuple[str, nn.Module]]:
         """Yield the name and module of every activation in order of execution."""
@@ -208,11 +257,10 @@ class Network(_Block):
             yield name, self.get_submodule(name.replace("/", ".") + "_relu")
 
     def max_pools(self) -> Iterator[tuple[str, nn.Module]]:
-        """Yield the name, as conv1/pool, and module of every max pool in order of execution."""
-        for name in ("conv1", *self.config.modules):
-            if name in self.config.max_pool.after:
-                path = "conv1_pool" if name == "conv1" else f"{name}.pool"
-                yield f"{name}/pool", self.get_submodule(path)
+        """Yield the name and module of every max pool in order of execution."""
+        for name, node in self.nodes.items():
+            if node.op is Op.MAX:
+                yield name, self.get_submodule(name.replace("/", "."))
 
     def learned(self) -> list[nn.Parameter]:
         """Return the parameters that training changes: all but the scales."""
@@ -220,8 +268,8 @@ class Network(_Block):
 
     def output_frac(self) -> int:
         """Return the fraction bits that hold every channel of the classifier's exact result."""
-        last = list(self.activations())[-1][1]
-        return -quantizers.log2_scale(last) - quantizers.log2_scale(self.classifier)
+        read = [-quantizers.log2_scale(layer) for _, layer in self.activations()]
+        return [quantizers.PIXEL_FRAC, *read][-1] - quantizers.log2_scale(self.classifier)
 
     def merge(self) -> None:
         """Fold every batch normalization into its convolution."""
@@ -235,7 +283,7 @@ class Network(_Block):
             self.calibrate_weights()
 
     def calibrate_weights(self) -> None:
-        """Choose every weight scale anew."""
+        """Choose every weight scale and codebook anew."""
         for _, layer in self.convolutions():
             quantizers.calibrate_weights(layer)
 
@@ -252,3 +300,22 @@ class Network(_Block):
             return values
 
         self.features(x, choose)
+
+
+def _steps(nodes: Sequence[Node]) -> list[Step]:
+    """Return the steps of `nodes`; ReLUs that share a quantizer are one, where the last stands."""
+    shared: dict[str, list[Node]] = {}
+    for node in nodes:
+        if node.op is Op.RELU:
+            shared.setdefault(node.quantizer, []).append(node)
+    result = []
+    for node in nodes:
+        together = shared[node.quantizer] if node.op is Op.RELU else [node]
+        if node == together[-1]:
+            result.append(Step(tuple(together)))
+    return result
+
+
+def _plain(x: Any) -> torch.Tensor:
+    """Return the values of `x`, which may have a scale."""
+    return x if isinstance(x, torch.Tensor) else x.value

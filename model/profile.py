@@ -1,8 +1,9 @@
-"""What a network costs: multiplications, parameters and activations by layer.
+"""What a network costs: multiplications, parameters and activations by layer, and their ratios.
 
 Two conventions. ``conv``: convolution and fully connected layers only, an activation is an output
 of one (Jha et al., equation 2). ``netscope``: every layer's output and the input, in-place layers
-included; one operation more for an element of a Scale, five for one of an LRN.
+included; one operation more for an element of a Scale, five for one of an LRN. What either makes of
+a network is compared by the ratios of `zynqfire.model.ratios`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,32 @@ from typing import Any
 
 from .. import Refusal
 from .config import CHANNELS, NetworkConfig
+from .graph import Node, Op
+from .ratios import FLOAT_BITS, accumulator_bits, capacity, intensity, on_chip, ratios
 from .rules import rules
 
 CONVENTIONS = ("conv", "netscope")
+LRN_MACS = 5  # of an element
+PIXEL_BITS = 8
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer; shapes are (height, width, channels), a vector's are (1, 1, elements)."""
+    """One layer; shapes are (height, width, channels), a vector's are (1, 1, elements).
+
+    Attributes
+    ----------
+    module : str
+        Of which it is a layer.
+    weight_bits : int or None
+        Stored width of a weight, that of an index where there is a codebook; None in float.
+    table_bits : int
+        Of the codebook.
+    bias_bits : int or None
+        Of all biases; None in float.
+    map_bits : int or None
+        Width of an element of the result where that is quantized: sums never are stored.
+    """
 
     name: str
     op: str
@@ -32,7 +51,16 @@ class Layer:
     macs: int = 0
     weights: int = 0
     biases: int = 0
+    module: str = ""
     weight_bits: int | None = None
+    table_bits: int = 0
+    bias_bits: int | None = None
+    map_bits: int | None = None
+
+    @property
+    def stored_bits(self) -> int:
+        """Bits of all weights as they are stored."""
+        return self.weights * (self.weight_bits or FLOAT_BITS) + self.table_bits
 
     @property
     def multiplies(self) -> bool:
@@ -43,6 +71,7 @@ class Layer:
         """Return the layer as in the JSON of `profile`."""
         return {
             "name": self.name,
+            "module": self.module,
             "op": self.op,
             "kernel": list(self.kernel),
             "stride": list(self.stride),
@@ -51,6 +80,7 @@ class Layer:
             "macs": self.macs,
             "parameters": self.weights + self.biases,
             "activations": prod(self.out_shape),
+            "intensity": round(intensity([self]), 3),
         }
 
 
@@ -71,9 +101,10 @@ def profile(
     Returns
     -------
     dict
-        `macs`, `parameters`, `weights`, `biases`, `weight_bits` (all), `activations`,
-        `layers` (`name`, `op`, `kernel`, `stride`, `in_shape`, `out_shape`, `macs`, `parameters`,
-        `activations`) and `rules` (see `zynqfire.model.rules`).
+        `macs`, `parameters`, `weights`, `biases`, `weight_bits` (all), `activations`, the `ratios`
+        and `on_chip` bits and the `capacity` of the modules (see `zynqfire.model.ratios`), `layers`
+        (`name`, `op`, `kernel`, `stride`, `in_shape`, `out_shape`, `macs`, `parameters`,
+        `activations`, `intensity`) and `rules` (see `zynqfire.model.rules`).
     """
     return summary(_layers(config), (*config.input, CHANNELS), convention, on_chip_bits)
 
@@ -108,87 +139,75 @@ def summary(
     if convention == "netscope":
         activations += prod(input_shape)
     weights, biases = (sum(getattr(x, key) for x in counted) for key in ("weights", "biases"))
+    macs = sum(layer.macs for layer in counted)
     return {
-        "macs": sum(layer.macs for layer in counted),
+        "macs": macs,
         "parameters": weights + biases,
         "weights": weights,
         "biases": biases,
-        "weight_bits": sum(layer.weights * (layer.weight_bits or 32) for layer in layers),
+        "weight_bits": sum(layer.stored_bits for layer in layers),
         "activations": activations,
         "convention": convention,
+        **ratios(macs, weights + biases, activations),
+        "intensity": round(intensity(counted), 3),
+        "on_chip": on_chip(layers, input_shape),
+        "capacity": capacity(layers),
         "layers": [layer.row() for layer in counted],
         "rules": rules(layers, on_chip_bits),
     }
 
 
 def _layers(config: NetworkConfig) -> list[Layer]:
-    convolutions = {conv.name: conv for conv in config.convolutions()}
+    """Return the layers of the published network, a normalization and its scale apart."""
     layers: list[Layer] = []
-
-    def conv(name: str) -> tuple[int, int, int]:
-        spec = convolutions[name]
-        shape = (*spec.out_size, spec.outputs)
-        weights = spec.kernel**2 * spec.inputs * spec.outputs
-        layers.append(
-            Layer(
-                name,
-                "fc" if name == "fc" else "conv",
-                (*spec.in_size, spec.inputs),
-                shape,
-                (spec.kernel, spec.kernel),
-                (spec.stride, spec.stride),
-                weights * prod(spec.out_size),
-                weights,
-                spec.outputs,
-                config.weight_bits_of(name),
-            )
+    widths: dict[str, int | None] = {"input": PIXEL_BITS}
+    logits = False
+    for node in config.nodes:
+        logits |= node == config.classifier  # from there on nothing is quantized
+        widths[node.name] = None if logits else _width(config, node, widths)
+        bare = config.batch_norm and node.op is Op.CONV  # no bias, what follows has one
+        bits = config.weight_bits_of(node.name) if node.weighted else None
+        sums = accumulator_bits(node.fan_in, bits, widths[node.inputs[0]])
+        layer = Layer(
+            node.name,
+            str(node.op),
+            node.in_shape,
+            node.out_shape,
+            node.kernel,
+            node.stride,
+            node.macs + LRN_MACS * prod(node.out_shape) * (node.op is Op.LRN),
+            node.weights,
+            node.channels if node.weighted and node.bias and not bare else 0,
+            node.module,
+            config.stored_bits_of(node.name) if node.weighted else None,
+            config.table_bits_of(node.name) if node.weighted else 0,
+            node.channels * sums if node.weighted else None,
+            widths[node.name],
         )
-        return shape
-
-    def same(name: str, op: str, shape: tuple[int, int, int]) -> None:
-        layers.append(Layer(name, op, shape, shape))
-
-    def max_pool(after: str) -> None:
-        if after in config.max_pool.after:
-            shape = layers[-1].out_shape
-            out = (*config.after_pool(after, shape[:2]), shape[2])
-            kernel, stride = config.max_pool.kernel, config.max_pool.stride
-            sides = (kernel, kernel), (stride, stride)
-            layers.append(Layer(f"{after}/pool", "max", shape, out, *sides))
-
-    same("conv1/relu", "relu", conv("conv1"))
-    max_pool("conv1")
-    for number, fire in enumerate(config.fire, 2):
-        for part in ("squeeze", "expand1", "expand3"):
-            shape = conv(f"fire{number}/{part}")
-            same(f"fire{number}/{part}/relu", "relu", shape)
-        shape = (*shape[:2], fire.outputs)
-        same(f"fire{number}/concat", "concat", shape)
-        if fire.bypass:
-            same(f"fire{number}/add", "add", shape)
-            same(f"fire{number}/bypass/relu", "relu", shape)
-        max_pool(f"fire{number}")
-    for number in range(2, len(config.residual) + 2):
-        name = f"residual{number}"
-        same(f"{name}/conv1/relu", "relu", conv(f"{name}/conv1"))
-        if f"{name}/shortcut" in convolutions:
-            conv(f"{name}/shortcut")
-        shape = conv(f"{name}/conv2")
-        same(f"{name}/add", "add", shape)
-        same(f"{name}/add/relu", "relu", shape)
-        max_pool(name)
-
-    def pool() -> None:
-        kernel, channels = config.pooled, layers[-1].out_shape[2]
-        layers.append(
-            Layer("pool", "average", (*kernel, channels), (1, 1, channels), kernel, kernel)
-        )
-
-    if config.fc:
-        pool()
-    if config.dropout:
-        same("dropout", "dropout", layers[-1].out_shape)
-    conv(config.classifier)
-    if not config.fc:
-        pool()
+        if node.op is Op.NORM:
+            layers += _norm(layer, None)
+        else:
+            layers.append(layer)
+        if bare:
+            layers += _norm(layer, 0)  # what is built has the bias in the convolution
     return layers
+
+
+def _width(config: NetworkConfig, node: Node, widths: dict[str, int | None]) -> int | None:
+    """Return how wide an element of the result of `node` is, None where it is a sum."""
+    if node.quantizer:
+        return config.activation_bits_of(node.quantizer)
+    if node.weighted or node.op in (Op.ADD, Op.NORM):
+        return None
+    given = [widths[name] for name in node.inputs]
+    return None if None in given else max(given)
+
+
+def _norm(layer: Layer, bits: int | None) -> list[Layer]:
+    """Return the batch normalization, of `bits`, and the scale that follow `layer` in place."""
+    shape, module = layer.out_shape, {"module": layer.module}
+    both = {"biases": 2 * shape[2], "bias_bits": bits}
+    return [
+        Layer(f"{layer.name}/bn", "batchnorm", shape, shape, **both, **module),
+        Layer(f"{layer.name}/scale", "scale", shape, shape, macs=prod(shape), **module),
+    ]

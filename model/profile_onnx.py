@@ -10,6 +10,7 @@ from onnx import numpy_helper, shape_inference
 
 from .. import Refusal
 from .profile import Layer
+from .ratios import FLOAT_BITS, accumulator_bits
 
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant", "FloatQuant", "Trunc")
 OPERATORS = {
@@ -28,6 +29,8 @@ OPERATORS = {
     "Softmax": "softmax",
     "Dropout": "dropout",
 }
+MOVED = {"Concat", "Dropout", "Flatten", "Identity", "MaxPool", "Pad", "Relu"}
+MOVED |= {"Reshape", "Slice", "Squeeze", "Transpose"}  # results are some of the inputs, or zero
 
 
 def layers(path: Path) -> tuple[list[Layer], tuple[int, int, int]]:
@@ -71,7 +74,8 @@ class _Graph:
     """An ONNX graph with quantizers taken for wires and every shape inferred."""
 
     def __init__(self, model: onnx.ModelProto, path: Path, bits: dict[str, int]):
-        self.path, self.bits = path, bits
+        self.path, self.bits = path, dict(bits)
+        self.read = {n.input[0]: bits[n.output[0]] for n in model.graph.node if n.output[0] in bits}
         plain = onnx.ModelProto()
         plain.CopyFrom(model)
         for node in plain.graph.node:
@@ -94,33 +98,67 @@ class _Graph:
         """Return the layers in order and the input's shape."""
         entry = next(item for item in self.graph.input if item.name not in self.constant)
         found = []
+        weighted = (self._name(x) for x in self.graph.node if x.op_type in ("Conv", "Gemm"))
+        scopes = {name.rpartition("/")[0] for name in weighted}
+        ends = [self._name(node) for node in self.graph.node if self._joins(node)]
+        joined = {name if name in scopes else name.rpartition("/")[0] for name in ends}
         for node in self.graph.node:
             op = OPERATORS.get(node.op_type)
             data = [name for name in node.input if name and name not in self.constant]
+            widths = [self.bits.get(name) for name in data]
+            if node.op_type in MOVED and widths and None not in widths:
+                self.bits.setdefault(node.output[0], max(widths))
             if op and data:
-                found.append(self._layer(node, op, data[0]))
+                found.append(self._layer(node, op, data[0], joined))
         return found, self._shape(entry.name)
 
-    def _layer(self, node: onnx.NodeProto, op: str, data: str) -> Layer:
+    def _layer(self, node: onnx.NodeProto, op: str, data: str, joined: set[str]) -> Layer:
         shape, out = self._shape(data), self._shape(node.output[0])
         attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
         name = self._name(node)
         kernel = tuple(attributes.get("kernel_shape", (1, 1)))
         stride = tuple(attributes.get("strides", (1, 1)))
         macs = weights = biases = 0
-        bits = None
+        bits = bias_bits = None
+        table = 0
         if op in ("conv", "fc"):
             dims = self.dims[node.input[1]]
             weights = prod(dims)
-            bits = self.bits.get(node.input[1])
+            bits, table, width = self._stored(node.input[1])
             macs = prod(out[:2]) * weights if op == "conv" else weights
             biases = prod(self.dims[node.input[2]]) if len(node.input) > 2 else 0
+            fan_in = weights // out[2]
+            bias_bits = biases * accumulator_bits(fan_in, width, self.bits.get(data))
             kernel = tuple(dims[2:]) if op == "conv" else kernel
         elif op == "batchnorm":  # netscope's BatchNorm and Scale together
             biases, macs = 2 * shape[2], prod(out)
         elif op == "lrn":
             macs = 5 * prod(out)
-        return Layer(name, op, shape, out, kernel, stride, macs, weights, biases, bits)
+        parts, result = name.split("/"), node.output[0]
+        within = ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
+        module = next((scope for scope in within if scope in joined), name)
+        result_bits = self.bits.get(result) or self.read.get(result)
+        sizes = macs, weights, biases, module, bits, table, bias_bits, result_bits
+        return Layer(name, op, shape, out, kernel, stride, *sizes)
+
+    def _stored(self, name: str) -> tuple[int | None, int, int | None]:
+        """Return the bits of a stored weight of the tensor `name`, of its table, and of a value."""
+        makers = {output: node for node in self.graph.node for output in node.output}
+        while name in makers and makers[name].op_type == "Mul":
+            name = makers[name].input[0]
+        maker, bits = makers.get(name), self.bits.get(name)
+        if maker is None or maker.op_type != "Gather":
+            return bits, 0, bits
+        values = self.bits.get(maker.input[0])
+        entries = prod(self.dims[maker.input[0]])
+        return (entries - 1).bit_length(), entries * (values or FLOAT_BITS), values
+
+    def _joins(self, node: onnx.NodeProto) -> bool:
+        """Return whether the scope of `node` is a module; without such a node each layer is one."""
+        if node.op_type == "Conv":
+            dims = self.dims.get(node.input[1], [0, 0])
+            return dims[1] == 1 < dims[0] and self._shape(node.input[0])[2] > 1  # depthwise
+        return node.op_type in ("Add", "Concat")
 
     def _name(self, node: onnx.NodeProto) -> str:
         """Return the layer's name: that of the module whose operator this is."""

@@ -21,6 +21,8 @@ from ._brevitas import (
     ScalingImplType,
     Uint8ActPerTensorFixedPoint,
 )
+from .codebook import CodebookConv2d
+from .graph import Node
 
 CLAMPED = 0.001  # of the positive values, at least
 PIXEL_FRAC = 8  # a pixel p has the value p * 2**-8
@@ -55,20 +57,25 @@ class Pixel(Uint8ActPerTensorFixedPoint):
 
 
 def convolution(
-    inputs: int, outputs: int, kernel: int, stride: int, pad: int, bits: int, per_channel: bool
+    node: Node, bits: int, per_channel: bool = False, codebook_bits: int = 0
 ) -> QuantConv2d:
-    """Return a convolution with quantized weights and a 32-bit bias on the accumulator's grid."""
-    return QuantConv2d(
-        inputs,
-        outputs,
-        kernel,
-        stride=stride,
-        padding=pad,
-        bias=True,
-        weight_quant=ChannelWeight if per_channel else Weight,
-        weight_bit_width=bits,
-        bias_quant=Int32Bias,
-    )
+    """Return a convolution with quantized weights and a 32-bit bias on the accumulator's grid.
+
+    With `codebook_bits` its weights are indices of so many bits into a table of quantized values.
+    """
+    settings = {
+        "stride": node.stride,
+        "padding": node.pad,
+        "groups": node.groups,
+        "bias": True,
+        "weight_quant": ChannelWeight if per_channel else Weight,
+        "weight_bit_width": bits,
+        "bias_quant": Int32Bias,
+    }
+    sizes = node.in_shape[2], node.channels, node.kernel
+    if codebook_bits:
+        return CodebookConv2d(*sizes, bits=codebook_bits, **settings)
+    return QuantConv2d(*sizes, **settings)
 
 
 def relu(bits: int) -> QuantReLU:
@@ -82,9 +89,13 @@ def pixels() -> QuantIdentity:
 
 
 def calibrate_weights(layer: QuantConv2d) -> None:
-    """Choose the weight scales of `layer` that leave the least squared error."""
+    """Choose the weight scales of `layer` that leave the least squared error, and its codebook."""
     bits = int(layer.weight_quant.bit_width())
-    weight = layer.weight.detach().double()
+    weight = layer.weight
+    if isinstance(layer, CodebookConv2d):
+        layer.choose()
+        weight = layer.table
+    weight = weight.detach().double()
     exponent = _exponent(layer)
     rows = weight.flatten(1) if exponent.ndim else weight.reshape(1, -1)
     top = (1 << (bits - 1)) - 1
@@ -92,18 +103,21 @@ def calibrate_weights(layer: QuantConv2d) -> None:
     exponent.data.copy_((best + bits - 1).reshape(exponent.shape).to(exponent.dtype))
 
 
-def calibrate_activation(layer: QuantReLU, branches: list[torch.Tensor]) -> None:
+def calibrate_activation(
+    layer: QuantReLU, branches: list[torch.Tensor], clamped: float = CLAMPED
+) -> None:
     """Choose the scale of `layer` with the least squared error over its inputs `branches`.
 
-    In every branch at least one positive value in a thousand is made to clamp, so that the clamp
-    is at work wherever the network is compared with its hardware.
+    In every branch at least the share `clamped` of the positive values is made to clamp, by default
+    one in a thousand, so that the clamp is at work wherever the network is compared with its
+    hardware. Training makes up for it; without, it costs much at 8 bits.
     """
     high = (1 << int(layer.act_quant.bit_width())) - 1
     passed = [values.detach().double().flatten().relu() for values in branches]
     exponent = int(_best(torch.cat(passed)[None], 0, high))
-    for values in passed:
+    for values in passed if clamped else ():
         if (positive := values[values > 0]).numel():
-            rank = max(1, math.ceil(positive.numel() * (1 - CLAMPED)))
+            rank = max(1, math.ceil(positive.numel() * (1 - clamped)))
             top = positive.kthvalue(rank).values.item()
             exponent = min(exponent, math.ceil(math.log2(top / (high + 0.5))) - 1)
     set_activation(layer, exponent)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
-from math import prod
 from typing import TYPE_CHECKING, Any
+
+from .ratios import capacity
 
 if TYPE_CHECKING:
     from .profile import Layer
 
 ON_CHIP_BITS = 19_620 * 1024  # block RAM of XC7Z045, which ZynqNet was made for
-GROWTH = Fraction(3, 2)
-DECLINE = Fraction(1, 3)
+TITLES = {
+    "parameters_on_chip": "parameters on chip",
+    "powers_of_two": "power-of-two sizes",
+    "no_max_pooling": "no max-pooling",
+    "equal_capacity": "equal capacity",
+}
 
 
 def rules(layers: list[Layer], on_chip_bits: int | None = None) -> dict[str, dict[str, Any]]:
     """Check `layers` against the four rules.
 
-    A module is conv1 or what one concatenation (one addition, with a bypass or a shortcut) puts
-    out; the classifier is none, its size follows from the classes.
+    The rule of equal capacity compares the maps that modules put out, see `zynqfire.model.ratios`.
 
     Returns
     -------
@@ -29,7 +32,7 @@ def rules(layers: list[Layer], on_chip_bits: int | None = None) -> dict[str, dic
         `reported`: channel counts that are no power of two, which break nothing.
     """
     room = ON_CHIP_BITS if on_chip_bits is None else on_chip_bits
-    bits = sum(layer.weights * (layer.weight_bits or 32) for layer in layers)
+    bits = sum(layer.stored_bits for layer in layers)
     too_many = [f"weights take {bits} bits of {room} on the chip"] if bits > room else []
     convolutions = [layer for layer in layers if layer.op == "conv"]
     sizes, channels = [], []
@@ -50,20 +53,12 @@ def rules(layers: list[Layer], on_chip_bits: int | None = None) -> dict[str, dic
 
 
 def _uneven(layers: list[Layer]) -> list[str]:
-    modules: list[tuple[str, int]] = []
-    for layer in layers:
-        size = prod(layer.out_shape)
-        if layer.op == "concat" or (layer.op == "conv" and not modules):
-            modules.append((layer.name, size))
-        elif layer.op == "add" and modules:
-            if modules[-1][1] == size:
-                modules.pop()
-            modules.append((layer.name, size))
-    broken = []
-    for (before, least), (name, size) in pairwise(modules):
-        if not DECLINE <= Fraction(size, least) <= GROWTH:
-            broken.append(f"{name}: {size} outputs after the {least} of {before}")
-    return broken
+    return [
+        f"{after['module']}: {after['activations']} outputs after the {before['activations']} of "
+        f"{before['module']}"
+        for before, after in pairwise(capacity(layers))
+        if not after["even"]
+    ]
 
 
 def _power(value: int) -> bool:

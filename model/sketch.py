@@ -16,7 +16,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from .config import CHANNELS, Convolution, NetworkConfig
+from .config import CHANNELS, NetworkConfig
+from .graph import Node, Op
+from .kmeans import cluster
+from .legal import deployable
 
 QUANT_DOMAIN = "qonnx.custom_op.general"
 PIXEL_BITS = 8
@@ -39,7 +42,7 @@ class _Map:
 def sketch(config: NetworkConfig, seed: int = 0, weight_bits: int | None = None) -> onnx.ModelProto:
     """Return `config` as QONNX, channels first, weights from `seed`.
 
-    `weight_bits` are those of every layer, whatever the network says.
+    `weight_bits` are those of every layer, without codebooks, whatever the network says.
     """
     return _Sketch(config, seed, weight_bits).model()
 
@@ -52,28 +55,18 @@ class _Sketch:
         self.rng = np.random.default_rng(seed)
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
-        self.specs = {spec.name: spec for spec in config.convolutions()}
+        self.layers = deployable(config)
+        self.values: dict[str, _Map] = {}
+        self.fracs: dict[str, int] = {}  # of the quantizers
 
     def model(self) -> onnx.ModelProto:
         """Return the whole network."""
         config = self.config
         pixels = self.quant("image", "input", PIXEL_BITS, PIXEL_BITS, False)
-        x = _Map(pixels, PIXEL_BITS, *PIXELS)
-        x = self.max_pool("conv1", self.activated("conv1", self.convolution("conv1", x)))
-        for number, fire in enumerate(config.fire, 2):
-            x = self.max_pool(f"fire{number}", self.fire(f"fire{number}", fire.bypass, x))
-        for number in range(2, len(config.residual) + 2):
-            x = self.max_pool(f"residual{number}", self.residual(f"residual{number}", x))
-        height, width = config.pooled
-        average = {"kernel_shape": [height, width], "strides": [height, width]}
-        if config.fc:
-            tensor = self.node("AveragePool", [x.tensor], "pool", **average)
-            x = self.activated("pool", _Map(tensor, x.frac, 0, (x.mean / TOP) ** 2))
-            last = self.convolution("fc", x).tensor
-        else:
-            last = self.convolution("conv10", x).tensor
-            last = self.node("AveragePool", [last], "pool", **average)
-        last = self.node("Flatten", [last], "flatten", axis=1)
+        self.values["input"] = _Map(pixels, PIXEL_BITS, *PIXELS)
+        for node in self.layers:
+            self.values[node.name] = self.layer(node, [self.values[x] for x in node.inputs])
+        last = self.node("Flatten", [self.values[node.name].tensor], "flatten", axis=1)
         if config.classes < config.head:
             limits = [self.constant(np.array([n])) for n in (0, config.classes, 1)]
             last = self.node("Slice", [last, *limits], "slice")
@@ -88,109 +81,112 @@ class _Sketch:
         opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QUANT_DOMAIN, 2)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
-    # ------------------------------------------------------------------------------------ modules
-    def fire(self, name: str, bypass: bool, x: _Map) -> _Map:
-        squeezed = self.activated(
-            f"{name}/squeeze", self.convolution(f"{name}/squeeze", x), f"{name}/squeeze"
-        )
-        branches = [self.convolution(f"{name}/expand{k}", squeezed) for k in (1, 3)]
-        frac = max(self.frac(f"{name}/expand", branch) for branch in branches)
-        parts = [
-            self.activated(f"{name}/expand", part, f"{name}/expand{k}", frac)
-            for k, part in zip((1, 3), branches, strict=True)
-        ]
-        tensor = self.node("Concat", [p.tensor for p in parts], f"{name}/concat", axis=1)
-        mean, variance = (np.mean([getattr(p, k) for p in parts]) for k in ("mean", "variance"))
-        y = _Map(tensor, frac, float(mean), float(variance))
-        if not bypass:
-            return y
-        tensor = self.node("Add", [x.tensor, y.tensor], name)
-        mean, variance = x.mean + y.mean, x.variance + y.variance
-        top = (mean / TOP + math.sqrt(variance)) ** 2  # a sum of what is positive passes whole
-        done = self.activated(f"{name}/bypass", _Map(tensor, 0, 0, top))
-        return _Map(done.tensor, done.frac, mean, variance)
-
-    def residual(self, name: str, x: _Map) -> _Map:
-        y = self.activated(f"{name}/conv1", self.convolution(f"{name}/conv1", x))
-        y = self.convolution(f"{name}/conv2", y)
-        if f"{name}/shortcut" in self.specs:
-            x = self.convolution(f"{name}/shortcut", x, centred=False)
-        tensor = self.node("Add", [x.tensor, y.tensor], name)
-        return self.activated(f"{name}/add", _Map(tensor, 0, 0, x.variance + y.variance))
-
-    def max_pool(self, after: str, x: _Map) -> _Map:
-        pool = self.config.max_pool
-        if after not in pool.after:
-            return x
-        sides = {"kernel_shape": [pool.kernel] * 2, "strides": [pool.stride] * 2}
-        tensor = self.node("MaxPool", [x.tensor], f"{after}/pool", ceil_mode=1, **sides)
-        return _Map(tensor, x.frac, x.mean + math.sqrt(x.variance), x.variance)
-
     # ------------------------------------------------------------------------------------- layers
-    def convolution(self, name: str, x: _Map, centred: bool = True) -> _Map:
-        """Append a convolution whose bias takes the mean of its sums away, or is zero."""
-        spec = self.specs[name]
-        bits = self.weight_bits or self.config.weight_bits_of(name)
-        codes, fracs = self.weights(spec, bits)
-        shape = (spec.outputs, spec.inputs, spec.kernel, spec.kernel)
-        each = fracs.reshape(-1, 1, 1, 1) if fracs.size > 1 else fracs.reshape(())
-        values = np.ldexp(codes, -fracs[:, None]).reshape(shape)
-        weight = self.constant(values.astype(np.float32), f"{name}.weight")
+    def layer(self, node: Node, inputs: list[_Map]) -> _Map:
+        """Append the layer `node`."""
+        x = inputs[0]
+        if node.weighted:
+            return self.convolution(node, x)
+        if node.op is Op.RELU:
+            return self.activated(node, x)
+        if node.op is Op.ADD:
+            tensor = self.node("Add", [y.tensor for y in inputs], node.name)
+            mean, variance = (sum(getattr(y, k) for y in inputs) for k in ("mean", "variance"))
+            return _Map(tensor, 0, mean, variance)
+        if node.op is Op.CONCAT:
+            tensor = self.node("Concat", [y.tensor for y in inputs], node.name, axis=1)
+            mean, variance = (
+                float(np.mean([getattr(y, k) for y in inputs])) for k in ("mean", "variance")
+            )
+            return _Map(tensor, x.frac, mean, variance)
+        if node.op is Op.DROPOUT:
+            return x
+        sides = {"kernel_shape": list(node.kernel), "strides": list(node.stride)}
+        if node.op is Op.MAX:
+            pads = {"pads": [*node.pad, *node.pad], "ceil_mode": int(node.ceil)}
+            tensor = self.node("MaxPool", [x.tensor], node.name, **sides, **pads)
+            return _Map(tensor, x.frac, x.mean + math.sqrt(x.variance), x.variance)
+        tensor = self.node("AveragePool", [x.tensor], node.name, **sides)
+        y = _Map(tensor, x.frac, 0, (x.mean / TOP) ** 2)
+        return self.activated(node, y) if node.quantizer else y
+
+    def convolution(self, node: Node, x: _Map) -> _Map:
+        """Append a convolution whose bias takes the mean of its sums away."""
+        name = node.name
+        codes, fracs, weight = self.weights(node)
+        sums = np.ldexp(codes.sum(axis=1), -fracs)
         grid = fracs + x.frac
-        means = centred * x.mean * values.reshape(len(codes), -1).sum(axis=1)
-        bias = np.rint(np.ldexp(-means, grid))
+        bias = np.rint(np.ldexp(-x.mean * sums, grid)) + 0.0  # no -0: codes have none
         bias = np.clip(bias, -(2**31) + 1, 2**31 - 1)
         bias = self.constant(np.ldexp(bias, -grid).astype(np.float32), f"{name}.bias")
         inputs = [
             x.tensor,
-            self.quant(weight, f"{name}/weight_quant", each, bits, True, narrow=1),
+            weight,
             self.quant(bias, f"{name}/bias_quant", grid, 32, True),
         ]
         tensor = self.node(
             "Conv",
             inputs,
             name,
-            group=1,
+            group=node.groups,
             dilations=[1, 1],
-            kernel_shape=[spec.kernel] * 2,
-            strides=[spec.stride] * 2,
-            pads=[spec.pad] * 4,
+            kernel_shape=list(node.kernel),
+            strides=list(node.stride),
+            pads=[*node.pad, *node.pad],
         )
         return _Map(tensor, int(grid.max()), 0, 2 * x.variance)
 
-    def weights(self, spec: Convolution, bits: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return codes (M, C*KH*KW) of Kaiming's weights, and the fraction bits of the channels."""
-        fan_in = spec.inputs * spec.kernel**2
-        values = self.rng.normal(0, math.sqrt(2 / fan_in), (spec.outputs, fan_in))
-        rows = values.reshape(1, -1)
-        if self.config.per_channel:
-            rows = values = values * np.exp2(-self.rng.integers(0, 3, (spec.outputs, 1)))
-        top = (1 << (bits - 1)) - 1
-        safe = np.ceil(np.log2(np.abs(rows).max(axis=1) / top))
-        errors = []
-        for down in range(SPAN + 1):  # the scale with the least squared error
-            scale = np.exp2(safe - down)[:, None]
-            codes = np.clip(np.rint(rows / scale), -top, top)
-            errors.append(np.square(codes * scale - rows).sum(axis=1))
-        fracs = (np.argmin(errors, axis=0) - safe).astype(np.int64)
-        codes = np.clip(np.rint(np.ldexp(values, fracs[:, None])), -top, top)
-        return codes, fracs
+    def weights(self, node: Node) -> tuple[np.ndarray, np.ndarray, str]:
+        """Append the weights of `node`, drawn as Kaiming does.
 
-    def frac(self, activation: str, x: _Map) -> int:
-        """Return the fraction bits with which the top of `x` clamps."""
-        high = (1 << self.config.activation_bits_of(activation)) - 1
-        return -math.floor(math.log2(TOP * math.sqrt(x.variance) / (high + 0.5)))
+        Returns
+        -------
+        codes : ndarray, (M, C*KH*KW)
+        fracs : ndarray of int64
+            Fraction bits, of each channel where they differ.
+        tensor : str
+            What the convolution takes.
+        """
+        name, bits = node.name, self.weight_bits or self.config.weight_bits_of(node.name)
+        shape = (node.channels, node.in_shape[2] // node.groups, *node.kernel)
+        values = self.rng.normal(0, math.sqrt(2 / node.fan_in), (node.channels, node.fan_in))
+        index_bits = 0 if self.weight_bits else self.config.codebook_bits_of(name)
+        rows, indices = values.reshape(1, -1), None
+        if index_bits:
+            entries, indices = cluster(values, 1 << index_bits)
+            rows = entries[None]
+        elif self.config.per_channel:
+            rows = values * np.exp2(-self.rng.integers(0, 3, (node.channels, 1)))
+        codes, fracs = _quantized(rows, bits)
+        each = fracs.reshape(-1, 1, 1, 1) if fracs.size > 1 else fracs.reshape(())
+        stored = codes[0] if index_bits else codes.reshape(shape)
+        what = "table" if index_bits else "weight"
+        tensor = self.constant(np.ldexp(stored, -each).astype(np.float32), f"{name}.{what}")
+        tensor = self.quant(tensor, f"{name}/weight_quant", each, bits, True, narrow=1)
+        if index_bits:
+            codes = codes[0][indices]
+            indices = self.constant(indices.reshape(shape), f"{name}.indices")
+            tensor = self.node("Gather", [tensor, indices], name, axis=0)
+        return codes.reshape(values.shape), fracs, tensor
 
-    def activated(
-        self, activation: str, x: _Map, name: str | None = None, frac: int | None = None
-    ) -> _Map:
-        """Append a ReLU and its quantizer."""
-        name, frac = name or activation, self.frac(activation, x) if frac is None else frac
+    def activated(self, node: Node, x: _Map) -> _Map:
+        """Append the ReLU and the quantizer of `node`, a ReLU or an average."""
+        name = node.name.removesuffix("/relu")
+        bits = self.config.activation_bits_of(node.quantizer)
+        frac = self.frac(node.quantizer, bits, x)
         tensor = self.node("Relu", [x.tensor], f"{name}_relu")
-        bits = self.config.activation_bits_of(activation)
         tensor = self.quant(tensor, f"{name}_relu/act_quant", frac, bits, False)
+        if x.mean:  # a sum of what is positive passes whole
+            return _Map(tensor, frac, x.mean, x.variance)
         mean, variance = POSITIVE
         return _Map(tensor, frac, mean * math.sqrt(x.variance), variance * x.variance)
+
+    def frac(self, quantizer: str, bits: int, x: _Map) -> int:
+        """Return the fraction bits with which the top of `x` clamps, the finest of those shared."""
+        if quantizer not in self.fracs:
+            top = x.mean + TOP * math.sqrt(x.variance)
+            self.fracs[quantizer] = -math.floor(math.log2(top / ((1 << bits) - 0.5)))
+        return self.fracs[quantizer]
 
     # -------------------------------------------------------------------------------------- nodes
     def quant(
@@ -212,3 +208,16 @@ class _Sketch:
             helper.make_node(op, inputs, [output], f"/{name}/{op}", domain=domain, **settings)
         )
         return output
+
+
+def _quantized(rows: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the signed narrow codes of `rows` and each row's fraction bits, of the least error."""
+    top = (1 << (bits - 1)) - 1
+    safe = np.ceil(np.log2(np.abs(rows).max(axis=1) / top))
+    errors = []
+    for down in range(SPAN + 1):  # the scale with the least squared error
+        scale = np.exp2(safe - down)[:, None]
+        codes = np.clip(np.rint(rows / scale), -top, top)
+        errors.append(np.square(codes * scale - rows).sum(axis=1))
+    fracs = (np.argmin(errors, axis=0) - safe).astype(np.int64)
+    return np.clip(np.rint(np.ldexp(rows, fracs[:, None])), -top, top) + 0.0, fracs  # no -0

@@ -14,22 +14,14 @@ from .. import Refusal
 def override(tree: dict[str, Any], key: str, value: Any) -> None:
     """Set the field `key` of `tree`, dotted where nested, to `value`.
 
-    Text is read as a TOML value, or taken as it is where it is none. ``fire2`` and so on name the
-    entries of the list ``fire``, as of any other list of tables.
+    Text is read as a TOML value, or taken as it is where it is none.
     """
     if isinstance(value, str):
-        with suppress(tomllib.TOMLDecodeError):
+        with suppress(ValueError, RecursionError):
             value = tomllib.loads(f"value = {value}")["value"]
     *parents, last = key.split(".")
     for part in parents:
-        modules = part.rstrip("0123456789")
-        if modules != part and isinstance(tree.get(modules), list):
-            number = int(part.removeprefix(modules))
-            if not 0 <= number - 2 < len(tree[modules]):
-                raise Refusal(f"--set {key}: the network has no {part}")
-            tree = tree[modules][number - 2]
-        else:
-            tree = tree.setdefault(part, {})
+        tree = tree.setdefault(part, {})
         if not isinstance(tree, dict):
             raise Refusal(f"--set {key}: {part} is a value, it has no fields")
     tree[last] = value
@@ -53,7 +45,7 @@ def typed(kind: Any, value: Any, where: str) -> Any:
         Where a key is unknown or missing or a value has another type; `where` says which.
     """
     if is_dataclass(kind):
-        return _record(kind, value, where)
+        return value if isinstance(value, kind) else _record(kind, value, where)
     origin, arguments = get_origin(kind), get_args(kind)
     if type(None) in arguments:
         return None if value is None else typed(arguments[0], value, where)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import prod
 
 import torch
 
@@ -21,10 +20,7 @@ def threads(config: NetworkConfig, batch: int) -> Iterator[None]:
     is idle, and loses three quarters of its speed when it is not. One thread also makes the
     result independent of the number of cores.
     """
-    work = sum(
-        conv.kernel**2 * conv.inputs * conv.outputs * prod(conv.out_size)
-        for conv in config.convolutions()
-    )
+    work = sum(node.macs for node in config.convolutions())
     before = torch.get_num_threads()
     torch.set_num_threads(1 if work * batch < SHARED else before)
     try:

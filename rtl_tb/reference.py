@@ -10,6 +10,13 @@ from ..hls.fold import Fold
 from ..hls.passes.geometry import Window
 
 
+def few(weights: np.ndarray, most: int) -> np.ndarray:
+    """Return weights of at most `most` values, the nearest of those that were drawn."""
+    drawn = np.unique(weights)
+    values = np.random.default_rng(most).permutation(drawn)[:most]
+    return values[np.abs(weights[..., None] - values).argmin(-1)]
+
+
 def round_half_even(value: int, shift: int) -> int:
     """Return ``value * 2**-shift`` rounded to the nearest integer, ties to the even one."""
     if shift <= 0:

@@ -20,11 +20,13 @@ NETWORK = """
 input = 32
 classes = 10
 head = 16
-conv1 = { channels = 8, kernel = 3, stride = 2, pad = 1 }
-fire = [
-    { squeeze = 4, expand1 = 8, expand3 = 8, stride = 2 },
-    { squeeze = 4, expand1 = 8, expand3 = 8, bypass = true },
-]
+
+[modules]
+conv1 = { channels = 8, stride = 2 }
+fire2 = { squeeze = 4, expand1 = 8, expand3 = 8, stride = 2 }
+fire3 = { squeeze = 4, expand1 = 8, expand3 = 8, bypass = true }
+conv10 = { kernel = 1, relu = false }
+pool = { kind = "average" }
 """
 
 
@@ -64,10 +66,14 @@ def test_five_executors_give_identical_integers(trained):
 RESIDUAL = """
 input = 8
 classes = 10
-fc = true
-conv1 = { channels = 8, kernel = 3, stride = 1, pad = 1 }
-residual = [{ channels = 8 }, { channels = 12, stride = 2 }]
 per_channel = true
+
+[modules]
+conv1 = { channels = 8 }
+residual2 = { channels = 8 }
+residual3 = { channels = 12, stride = 2 }
+pool = { kind = "average" }
+fc = {}
 """
 
 

@@ -24,9 +24,14 @@ FOLDS = {
 
 
 def network():
-    """Return three convolutions; the middle one has words of more than one UltraRAM."""
-    grown = Builder(np.random.default_rng(7), (6, 6, 3), QType(8, False, 8))
-    first = grown.convolution("first", grown.operations[0].output, 8, (3, 3), (1, 1), (1,) * 4)
+    """Return three convolutions; the middle one has words of more than one UltraRAM.
+
+    Memories of the first one's weights, of 8 bits, hold places in a codebook.
+    """
+    values = iter((9, 0, 0)).__next__
+    grown = Builder(np.random.default_rng(7), (6, 6, 3), QType(8, False, 8), values)
+    pixels = grown.operations[0].output
+    first = grown.convolution("first", pixels, 8, (3, 3), (1, 1), (1,) * 4, bits=8)
     codes = grown.requantize("first", first, 4, False)
     middle = grown.convolution("middle", codes, 6, (3, 3), (2, 2), (1,) * 4)
     codes = grown.requantize("middle", middle, 4, False)

@@ -23,16 +23,19 @@ from zynqfire.hls.passes import folding
 from zynqfire.rtl_tb import cells, simulator, test_zf_conv
 from zynqfire.rtl_tb.simulate import simulate
 from zynqfire.rtl_tb.stream import Bench
-from zynqfire.rtl_tb.test_zf_conv import SAME, Setup
+from zynqfire.rtl_tb.test_zf_conv import BYTE, SAME, Setup
 
+PAIRS = packings(8, True, 4, 25)[1]  # two channels a DSP
 FOUR = packings(4, True, 4, 25)[0]  # two pixels times two channels a DSP
 LAYERS = {
     "small": Setup((4, 5, 4), 4, (3, 3), Fold(2, 1, 4, 2, FOUR), (1, 1), SAME, bias_bits=9),
     "luts": Setup((4, 4, 2), 4, (3, 3), Fold(2, 3, 2, 1), (1, 1), SAME, bias_bits=9),
+    "coded": Setup((3, 4, 4), 4, (1, 1), Fold(2, 1, 2, 1, PAIRS), **BYTE, codebook=16),
 }
 WHOLE = {
     "expand": Setup((16, 16, 16), 64, (3, 3), Fold(4, 1, 16, 2, FOUR), (1, 1), SAME, bias_bits=11),
     "squeeze": Setup((16, 16, 128), 16, (1, 1), Fold(4, 1, 16, 2, FOUR), bias_bits=11),
+    "coded_luts": Setup((3, 4, 2), 4, (1, 1), Fold(2, 1, 1), **BYTE, codebook=11),
 }
 SETUPS = LAYERS | WHOLE
 STALLS = (("never", "never"), ("half", "half"), ("bursts", "rare"), ("rare", "bursts"))
@@ -100,7 +103,10 @@ def test_a_small_layer(name, tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_whole_layer(name, tmp_path):
-    """The same for a squeeze and a 3x3 expand of a fire module, 128 products a cycle each."""
+    """The same for a squeeze and a 3x3 expand of a fire module, 128 products a cycle each.
+
+    And for products of LUTs that take in the tables of a codebook.
+    """
     _check(name, tmp_path, 2)
 
 

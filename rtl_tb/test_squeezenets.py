@@ -13,22 +13,28 @@ SMALL = {
     "input": 23,
     "classes": 10,
     "weight_bits": 3,
-    "conv1.channels": 6,
-    "max_pool.after": ["conv1", "fire4"],
-    "metaparameters": {
-        "base_e": 8,
-        "incr_e": 8,
-        "freq": 2,
-        "pct3x3": 0.5,
-        "SR": 0.25,
-        "modules": 4,
-        "bypass": [3, 5],
+    "base_e": 8,
+    "incr_e": 8,
+    "freq": 2,
+    "pct3x3": 0.5,
+    "SR": 0.25,
+    "modules": {
+        "conv1": {"channels": 6, "kernel": 7, "stride": 2, "pad": 0},
+        "pool1": {},
+        "fire2": {},
+        "fire3": {"bypass": True},
+        "fire4": {},
+        "pool4": {},
+        "fire5": {"bypass": True},
+        "conv10": {"kernel": 1, "pad": 1},
+        "pool": {"kind": "average"},
+        "softmax": {},
     },
 }
 
 
 def test_a_small_squeezenet_is_bit_exact_and_as_fast_as_predicted(tmp_path):
-    config = load("squeezenet-v1.0-simple-bypass", SMALL)
+    config = load("squeezenet-v1.0", SMALL)
     exported = export_untrained(config, tmp_path / "model.onnx")
     assert all(entry["alive"] for entry in exported["live"])
     board, build = load_board("pynq-z2"), tmp_path / "build"

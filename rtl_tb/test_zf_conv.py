@@ -16,6 +16,7 @@ from zynqfire.hls.passes import convolution
 from zynqfire.hls.passes.geometry import Window
 from zynqfire.rtl_tb import cases, pieces, reference
 from zynqfire.rtl_tb.cases import Case, Part
+from zynqfire.rtl_tb.simulator import sized
 from zynqfire.rtl_tb.stream import Bench, check_stream_unit
 
 PIXELS, CODES, BYTES = QType(4, False, 4), QType(4, False, 3), QType(8, True, 2)
@@ -23,7 +24,10 @@ PIXELS, CODES, BYTES = QType(4, False, 4), QType(4, False, 3), QType(8, True, 2)
 
 @dataclass(frozen=True)
 class Setup:
-    """A layer and its folding; weights and biases are random, seeded by its sizes."""
+    """A layer and its folding; weights and biases are random, seeded by its sizes.
+
+    With a `codebook` there are at most so many different weights, and memories hold their places.
+    """
 
     shape: tuple[int, int, int]
     outputs: int
@@ -37,6 +41,7 @@ class Setup:
     align: bool = False  # a scale a channel
     output: QType | None = CODES  # none: the accumulators themselves
     block: int = 0
+    codebook: int = 0
 
     def layer(self, name: str) -> tuple[Conv, Requantize | None]:
         """Return its operations."""
@@ -44,6 +49,9 @@ class Setup:
         w_hi, b_hi = 1 << (self.weight_bits - 1), 1 << self.bias_bits >> 1
         narrow = bool(self.fold.packing and self.fold.packing.channels == 2)
         weights = rng.integers(-w_hi + narrow, w_hi, (self.outputs, *self.kernel, self.shape[2]))
+        if self.codebook:
+            weights = reference.few(weights, self.codebook)
+        table = tuple(np.unique(weights).tolist()) if self.codebook else ()
         bias = rng.integers(-b_hi, b_hi, self.outputs) if b_hi else np.zeros(self.outputs, int)
         up, down = np.maximum(weights, 0).sum((1, 2, 3)), np.minimum(weights, 0).sum((1, 2, 3))
         lo, hi = self.input.lo, self.input.hi
@@ -61,8 +69,9 @@ class Setup:
         )
         align = tuple(rng.integers(0, 4, self.outputs).tolist()) if self.align else ()
         result = Tensor(f"{name}_acc", shape, acc, align)
+        where = self.stride, self.pads
         conv = Conv(
-            name, f"{name}_in", result, weights, self.weight_bits, bias, self.stride, self.pads
+            name, f"{name}_in", result, weights, self.weight_bits, bias, *where, codebook=table
         )
         if self.output is None:
             return conv, None
@@ -94,6 +103,8 @@ class Setup:
         }
         address = max(1, (instance.memories[0].depth - 1).bit_length())
         data |= {"rom_addr_o": address, "rom_step_o": 1, "rom_word_i": 1}
+        if self.codebook:
+            cuts["Codebook"] = sized(instance.parameters["Codebook"], 256)
         return Case({**instance.parameters, **cuts}, dict.fromkeys(flags, 1) | data)
 
     def files(self, name: str) -> dict[str, str]:
@@ -158,6 +169,7 @@ FAST = {
 # Two products and four a DSP, and LUTs for several pixels
 W4A4 = {p.products: p for p in packings(4, True, 4, 25)}
 W8A8 = packings(8, False, 8, 25)[0]
+W8A4 = {(p.pixels, p.channels): p for p in packings(8, True, 4, 25)}
 SHARED = {
     "dsp": Setup((4, 4, 4), 4, (3, 3), Fold(2, 1, 4, 2, W4A4[4]), (1, 1), SAME, align=True),
     "dsp_signed": Setup(
@@ -189,7 +201,29 @@ SHARED = {
     "lut_column": Setup((5, 5, 2), 4, (3, 3), Fold(2, 3, 1, 2), (1, 1), SAME),
     "lut_wide": Setup((3, 6, 2), 2, (3, 3), Fold(2, 1, 2, 2), (1, 1), SAME, QType(7, True, 4), 6),
 }
-SETUPS = EXACT | FAST | SHARED
+BYTE = {"weight_bits": 8, "bias_bits": 11}
+CODED = {
+    "coded": Setup((4, 4, 4), 4, (3, 3), Fold(2, 1, 2), (1, 1), SAME, **BYTE, codebook=16),
+    "coded_block": Setup((3, 4, 6), 4, (1, 1), Fold(2, 1, 3), **BYTE, block=1, codebook=21),
+    "coded_pairs": Setup(
+        (4, 6, 4), 4, (3, 3), Fold(2, 1, 4, 1, W8A4[1, 2]), (1, 1), SAME, **BYTE, codebook=11
+    ),
+    "coded_dsp": Setup(
+        (4, 5, 6),
+        6,
+        (3, 3),
+        Fold(2, 3, 6, 2, W8A4[2, 1]),
+        (1, 1),
+        SAME,
+        **BYTE,
+        block=1,
+        codebook=4,
+    ),
+    "coded_four": Setup(
+        (3, 5, 24), 4, (1, 1), Fold(2, 1, 12, 2, W4A4[4]), block=1, codebook=5, align=True
+    ),
+}
+SETUPS = EXACT | FAST | SHARED | CODED
 CASES = {name: setup.case(name) for name, setup in SETUPS.items()}
 QUICK = ("serial", "column", "full")
 
@@ -222,7 +256,7 @@ def _model(setup: Setup, name: str):
 
 
 @cocotb.test()
-@cocotb.parametrize(name=list(EXACT | SHARED))
+@cocotb.parametrize(name=list(EXACT | SHARED | CODED))
 async def exact(dut, name):
     """Codes, order and protocol under any stalls and resets."""
     setup = SETUPS[name]

@@ -15,6 +15,7 @@ from zynqfire.hls.passes.depthwise import depthwise
 from zynqfire.hls.passes.geometry import Window
 from zynqfire.rtl_tb import cases, pieces, reference
 from zynqfire.rtl_tb.cases import Case, Part
+from zynqfire.rtl_tb.simulator import sized
 from zynqfire.rtl_tb.stream import Bench, check_stream_unit
 
 PIXELS, CODES, BYTES = QType(4, False, 4), QType(4, False, 3), QType(8, False, 8)
@@ -22,7 +23,10 @@ PIXELS, CODES, BYTES = QType(4, False, 4), QType(4, False, 3), QType(8, False, 8
 
 @dataclass(frozen=True)
 class Setup:
-    """A layer and its lanes; weights and biases are random, or all at their largest."""
+    """A layer and its lanes; weights and biases are random, or all at their largest.
+
+    With a `codebook` there are at most so many different weights, and its memory has their places.
+    """
 
     shape: tuple[int, int, int]
     lanes: int
@@ -36,6 +40,8 @@ class Setup:
     output: QType | None = CODES  # none: the accumulators themselves
     extreme: bool = False
     block: int = 0
+    codebook: int = 0
+    primitives: int = 0
 
     def network(self, name: str) -> Network:
         """Return a network that is this layer."""
@@ -44,6 +50,9 @@ class Setup:
         weights = rng.integers(-high, high, (channels, *self.kernel))
         if self.extreme:
             weights[:] = -high
+        if self.codebook:
+            weights = reference.few(weights, self.codebook)
+        table = tuple(np.unique(weights).tolist()) if self.codebook else ()
         bias = rng.integers(-b_high, b_high, channels) if b_high else np.zeros(channels, int)
         up, down = np.maximum(weights, 0).sum((1, 2)), np.minimum(weights, 0).sum((1, 2))
         least = up * self.input.lo + down * self.input.hi
@@ -58,8 +67,8 @@ class Setup:
         frames = Tensor("pixels", self.shape, self.input)
         acc = QType.holding(lo, hi, self.input.frac + 3)
         sums = Tensor("acc", (*sizes, channels), acc, align)
-        geometry = (self.stride, self.pads)
-        layer = Depthwise(name, "pixels", sums, weights, self.weight_bits, bias, *geometry)
+        where = (self.stride, self.pads)
+        layer = Depthwise(name, "pixels", sums, weights, self.weight_bits, bias, *where, table)
         operations = [Input("input", frames), layer]
         if self.output is not None:
             low = self.output.lo + self.output.signed
@@ -84,6 +93,9 @@ class Setup:
             name: pieces.plain(memory.width, memory.depth, self.block)
             for name, memory in zip(instance.memory_parameters, instance.memories, strict=False)
         }
+        if self.codebook:
+            cuts["Codebook"] = sized(instance.parameters["Codebook"], 256)
+        cuts["Primitives"] = self.primitives
         return Case({**instance.parameters, **cuts}, dict.fromkeys(flags, 1) | data)
 
     def files(self, name: str) -> dict[str, str]:
@@ -127,6 +139,8 @@ SETUPS = {
     "bare": Setup((5, 5, 6), 2, (3, 3), (1, 1), (0, 0, 0, 0), QType(2, False, 2), 3),
     "point": Setup((4, 4, 6), 2, (1, 1), (1, 1), (0, 0, 0, 0), output=QType(16, True, 9)),
     "points": Setup((3, 4, 2), 2, (1, 1), (1, 1), (0, 0, 0, 0), bias_bits=0),
+    "coded": Setup((4, 5, 4), 2, weight_bits=8, bias_bits=11, codebook=16, block=1),
+    "coded_luts": Setup((4, 3, 3), 1, weight_bits=7, codebook=32, primitives=1),
     "odd": Setup((3, 4, 3), 1, (1, 3), (1, 2), (0, 2, 0, 1), QType(6, True, 5), bias_bits=20),
 }
 CASES = {name: setup.case(name) for name, setup in SETUPS.items()}

@@ -13,7 +13,7 @@ from zynqfire.hls.fold import Fold
 from zynqfire.hls.ir import Conv, QType, Tensor
 from zynqfire.hls.memory import Placed, rom_files
 from zynqfire.hls.packing import Packing, packings
-from zynqfire.hls.passes import convolution
+from zynqfire.hls.passes import convolution, units
 from zynqfire.hls.passes.sizes import add_levels
 from zynqfire.hls.words import hex_lines
 from zynqfire.rtl_tb import cases, pieces, reference
@@ -39,6 +39,7 @@ class Setup:
     packing: Packing | None = None
     primitives: int = 0
     outside: int = 0
+    codebook: int = 0  # different weights, at most, of which memories hold the places
 
     @property
     def weights(self) -> np.ndarray:
@@ -48,7 +49,8 @@ class Setup:
         shape = (self.groups, self.words, self.pe, self.simd)
         if self.extreme:
             return np.full(shape, lo)
-        return np.random.default_rng(self.simd).integers(lo, hi, shape, endpoint=True)
+        drawn = np.random.default_rng(self.simd).integers(lo, hi, shape, endpoint=True)
+        return reference.few(drawn, self.codebook) if self.codebook else drawn
 
     def range(self, pixel: int) -> tuple[int, int]:
         """Smallest and largest code of a pixel; those in DSPs are signed as the packing says."""
@@ -93,13 +95,19 @@ class Setup:
         weights = weights.reshape(outputs, 1, 1, self.words * self.simd)
         result = Tensor("acc", (1, 1, outputs), QType(40, True, 0))
         bias = np.zeros(outputs, int)
-        conv = Conv("mvu", "in", result, weights, self.w_bits, bias, (1, 1), (0,) * 4)
+        table = tuple(np.unique(weights).tolist()) if self.codebook else ()
+        conv = Conv("mvu", "in", result, weights, self.w_bits, bias, (1, 1), (0,) * 4, table)
         return conv, Fold(self.pe, 1, self.simd, self.pixels, self.packing)
+
+    @property
+    def stored(self) -> int:
+        """Bits of a word of weights in memory."""
+        return self.pe * self.simd * self.layer()[0].stored_bits
 
     @property
     def placed(self) -> Placed:
         """Where those bits of the weights are that do not come from outside."""
-        width = self.pe * self.simd * self.w_bits - self.outside
+        width = self.stored - self.outside
         return pieces.rom(width, self.words * self.groups, self.block if width else 0)
 
     def case(self, name: str) -> Case:
@@ -120,10 +128,13 @@ class Setup:
             "Primitives": self.primitives,
             "Outside": self.outside,
         }
+        if self.codebook:
+            found = units.codebook_parameters(self.layer()[0])
+            parameters |= found | {"Codebook": sized(found["Codebook"], 256)}
         if self.packing:
             bits = 32 * self.pe * self.simd * self.w_bits
             rest = convolution.rest_words(self.words * self.groups)
-            rest = rest and convolution.rest_init(*self.layer())
+            rest = rest and not self.codebook and convolution.rest_init(*self.layer())
             parameters |= {
                 "DspPixels": self.packing.pixels,
                 "DspChannels": self.packing.channels,
@@ -149,11 +160,13 @@ class Setup:
 
     def parts(self) -> tuple[str, list[int]]:
         """Return the text of what is in its memory, and the words that come from outside."""
-        text = hex_lines(convolution.weight_words(*self.layer()), self.w_bits)
-        return load.split(text, self.pe * self.simd * self.w_bits, self.outside)
+        layer = self.layer()
+        text = hex_lines(convolution.weight_words(*layer), layer[0].stored_bits)
+        return load.split(text, self.stored, self.outside)
 
 
 FOUR, CODES, PAIRS, _ = packings(4, True, 4, 25)
+EIGHT = packings(8, True, 4, 25)  # two codes, or two weights
 WIDER, *_ = packings(3, True, 6, 25)  # codes than weights
 SETUPS = {
     "single": Setup(1, 1, 4, False, 4, words=1, groups=1),
@@ -182,8 +195,21 @@ SETUPS = {
     "pairs": Setup(4, 6, 4, False, 4, words=2, groups=2, packing=PAIRS, primitives=2),
     "pairs_rest": Setup(2, 2, 4, False, 4, 35, 2, packing=PAIRS, primitives=2),
 }
+CODED = {
+    "coded": Setup(2, 5, 4, False, 8, 6, 3, primitives=1, codebook=16),
+    "coded_outside": Setup(2, 3, 6, True, 7, 5, 2, block=1, outside=9, codebook=32),
+    "coded_pair": Setup(4, 6, 4, False, 8, 3, 2, packing=EIGHT[1], primitives=1, codebook=16),
+    "coded_five": Setup(4, 7, 4, False, 8, 5, 3, packing=EIGHT[1], primitives=2, codebook=32),
+    "coded_deep": Setup(2, 3, 4, False, 8, 12, 6, packing=EIGHT[1], primitives=1, codebook=7),
+    "coded_block": Setup(2, 9, 4, False, 8, 4, 2, block=1, packing=EIGHT[1], codebook=24),
+    "coded_far": Setup(
+        2, 5, 4, False, 8, 4, 2, block=1, pixels=2, packing=EIGHT[0], outside=11, codebook=15
+    ),
+    "coded_four": Setup(2, 9, 4, False, 4, 4, 2, pixels=2, packing=FOUR, primitives=1, codebook=2),
+}
+SETUPS |= CODED
 CASES = {name: setup.case(name) for name, setup in SETUPS.items()}
-QUICK = ("pair", "odd", "least", "outside")
+QUICK = ("pair", "odd", "least", "outside", "coded_pair")
 
 
 @cocotb.test()

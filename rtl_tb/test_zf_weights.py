@@ -18,7 +18,10 @@ from zynqfire.rtl_tb.simulator import sized
 
 @dataclass(frozen=True)
 class Setup:
-    """A memory of random words; `rest` of them have a table of their own."""
+    """A memory of random words; `rest` of them have a table of their own.
+
+    Where it is `registered`, words of LUTs leave a register, and there is one table.
+    """
 
     lanes: int
     bits: int
@@ -27,6 +30,7 @@ class Setup:
     rest: int = 0
     block: int = 0
     outside: int = 0
+    registered: int = 0
 
     @property
     def stages(self) -> int:
@@ -72,6 +76,7 @@ class Setup:
             "InitFile": f"{name}.mem",
             "RestInit": sized(init, 32 * width),
             "Primitives": primitives,
+            "Registered": self.registered,
             "Outside": self.outside,
         }
         ports = {"addr_i": max(1, (self.depth - 1).bit_length()), "use_rest_o": self.stages}
@@ -91,13 +96,16 @@ SETUPS = {
     "rest52": Setup(3, 4, 3, 180, rest=52),
     "no_rest": Setup(3, 4, 1, 100),
     "large": Setup(4, 8, 1, 144, rest=16),
+    "registered": Setup(5, 4, 2, 72, registered=1),
+    "registered_one": Setup(3, 2, 3, 7, registered=1),
+    "registered_block": Setup(4, 5, 1, 33, block=1, registered=1),
     "block": Setup(6, 9, 2, 100, block=1),
     "outside": Setup(6, 9, 2, 100, block=1, outside=20),
     "all_outside": Setup(5, 7, 3, 30, block=1, outside=35),
 }
 FORMS = {f"{name}_{p}": (setup, p) for name, setup in SETUPS.items() for p in (0, 1, 2)}
 CASES = {name: setup.case(name[:-2], p) for name, (setup, p) in FORMS.items()}
-QUICK = ("short_0", "rest8_0", "rest8_1", "outside_0")
+QUICK = ("short_0", "registered_0", "rest8_0", "rest8_1", "outside_0")
 
 
 @cocotb.test()

@@ -21,6 +21,7 @@ from zynqfire.hls.ir import (
     Tensor,
 )
 from zynqfire.hls.passes.folding import layer_cycles, legal
+from zynqfire.rtl_tb.reference import few
 
 
 def folded(network: Network, interval: int) -> dict[str, Fold]:
@@ -43,10 +44,15 @@ def conv(outputs=8, kernel=(3, 3), channels=6, seed=0) -> Conv:
 
 
 class Builder:
-    """Grows a network operation by operation, calibrating each shift on random frames."""
+    """Grows a network operation by operation, calibrating each shift on random frames.
 
-    def __init__(self, rng: np.random.Generator, shape, qtype):
+    `values` says how many different weights the next layer may have, 0 for any number: it gets a
+    codebook.
+    """
+
+    def __init__(self, rng: np.random.Generator, shape, qtype, values=lambda: 0):
         self.rng = rng
+        self.values = values
         tensor = Tensor("pixels", shape, qtype)
         self.frames = rng.integers(qtype.lo, qtype.hi + 1, (4, *shape))
         self.operations = [Input("input", tensor)]
@@ -78,6 +84,10 @@ class Builder:
         high = (1 << (bits - 1)) - 1
         low = -high - int(self.rng.integers(2))  # narrow, or the full range
         weights = self.rng.integers(low, high + 1, shape)
+        table = ()
+        if most := self.values():
+            weights = few(weights, most)
+            table = tuple(np.unique(weights).tolist())
         flat = weights.reshape(outputs, -1)
         reach = max(4, int(math.sqrt(flat.shape[1]) * high * qtype.hi / 4))
         bias = self.rng.integers(-reach, reach + 1, outputs) * int(self.rng.integers(2))
@@ -90,7 +100,8 @@ class Builder:
             align = ()
         frac = qtype.frac + 5
         tensor = Tensor(f"{name}_acc", (out_h, out_w, outputs), QType.holding(lo, hi, frac), align)
-        self.operations.append(kind(name, source.name, tensor, weights, bits, bias, stride, pads))
+        op = kind(name, source.name, tensor, weights, bits, bias, stride, pads, table)
+        self.operations.append(op)
         return tensor
 
     def requantize(self, name, source, bits=4, signed=False, narrow=False):
@@ -156,13 +167,19 @@ class Builder:
         return tensor
 
 
+def sometimes_few(seed: int):
+    """Return what draws no codebook for half of the layers, and one of any size for the others."""
+    rng = np.random.default_rng((seed, 1))
+    return lambda: int(rng.integers(1, 33) * rng.integers(2))
+
+
 def random_network(seed: int) -> Network:
     """Return a small random network: convolutions, maybe a separable one, a fire module, a pool."""
     rng = np.random.default_rng(seed)
     height, width = (int(n) for n in rng.integers(5, 12, 2))
     channels = int(rng.choice([1, 2, 3, 4, 6]))
     qtype = QType(int(rng.choice([3, 8])), bool(rng.integers(4) == 0), 8)
-    build = Builder(rng, (height, width, channels), qtype)
+    build = Builder(rng, (height, width, channels), qtype, sometimes_few(seed))
     tensor = build.operations[0].output
     for index in range(int(rng.integers(1, 3))):
         kernel = int(rng.choice([1, 3, 5, 7]))

@@ -92,17 +92,32 @@ def test_commands_are_listed_in_the_order_of_work(zynqfire):
         (["budget", "x", "--board", "zc706", "--all-boards"], "one of --board and --all-boards"),
         (["budget", "x", "--bits", "2..3", "--picture", "a.svg"], "--picture is of one board"),
         (["budget", "x", "--picture", "a.gif"], "picture a.gif: must end in .svg or .png, not"),
-        (["budget", "fly"], "or one of resnet-8, "),
+        (["budget", "fly"], "one of alexnet, "),
         (["simulate", "."], "manifest.json"),
         (["budget", "."], "manifest.json"),
         (["synth", "."], "manifest.json"),
         (["synth", ".", "--tool", "vivado"], "vivado"),
-        (["train", "zynqnet-32", "--data", "fly"], "data set must be digits, cifar10 or a folder"),
+        (
+            ["train", "zynqnet-32", "--data", "fly"],
+            "data set must be digits, glyphs, cifar10 or a folder",
+        ),
         (["train", "fly.toml"], "network fly.toml: cannot be read"),
-        (["export", "fly", "-o", "x.onnx"], "or one of resnet-8, "),
+        (["export", "fly", "-o", "x.onnx"], "one of alexnet, "),
         (["export", ".", "-o", "x.onnx", "--set", "input=8"], "a trained run has its network"),
         (["profile", "zynqnet-32", "--set", "fly=1"], "unknown key fly"),
         (["compile", "zynqnet-32", "-o", "x", "--board", "fly"], "pynq-z2"),
+        (["compile", "alexnet", "-o", "x"], "which has no quantized form: the network can only be"),
+        (
+            ["compile", "vgg-19", "-o", "x"],
+            "network vgg-19: must fit pynq-z2's 6863360 bits of on-chip memory, its weights alone "
+            "need 574610176",
+        ),
+        (["budget", "nin"], "layer conv1 has a stride of 4, only 1 and 2 are built: the network"),
+        (
+            ["budget", "vgg-19"],
+            "network vgg-19: must fit some board, its weights alone need 287305088 bits of "
+            "on-chip memory where each has 2, the largest, rfsoc2x2, has 77015040",
+        ),
     ],
 )
 def test_bad_command_lines_are_refused(args, sentence, refused, tmp_path, monkeypatch):
@@ -115,8 +130,12 @@ def test_bad_command_lines_are_refused(args, sentence, refused, tmp_path, monkey
 SMALL = """\
 input = 8
 classes = 3
-conv1 = { channels = 4, kernel = 3, stride = 1, pad = 1 }
-fire = [{ squeeze = 2, expand1 = 4, expand3 = 4, stride = 2 }]
+
+[modules]
+conv1 = { channels = 4 }
+fire2 = { squeeze = 2, expand1 = 4, expand3 = 4, stride = 2 }
+conv10 = { kernel = 1, relu = false }
+pool = { kind = "average" }
 """
 
 

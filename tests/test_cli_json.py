@@ -10,8 +10,12 @@ import pytest
 NETWORK = """\
 input = 8
 classes = 3
-conv1 = { channels = 4, kernel = 3, stride = 1, pad = 1 }
-fire = [{ squeeze = 2, expand1 = 4, expand3 = 4, stride = 2 }]
+
+[modules]
+conv1 = { channels = 4 }
+fire2 = { squeeze = 2, expand1 = 4, expand3 = 4, stride = 2 }
+conv10 = { kernel = 1, relu = false }
+pool = { kind = "average" }
 """
 COMPILE = {
     *("build", "board", "interval_cycles", "latency_cycles", "in_lanes", "out_lanes"),

@@ -50,7 +50,8 @@ def test_stage_imports_only_what_it_may(stage):
 
 
 @pytest.mark.parametrize(
-    "name", ["__init__.py", "cli.py", "_console.py", "_inputs.py", "_tables.py"]
+    "name",
+    ["__init__.py", "cli.py", "_console.py", "_inputs.py", "_model_commands.py", "_tables.py"],
 )
 def test_command_starts_without_heavy_libraries(name):
     """`zynqfire --help` must not wait for torch: subcommands import inside."""

@@ -11,7 +11,8 @@ from zynqfire.cli import zynqfire
 from zynqfire.hls.reader import SUPPORTED
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/results.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+DOCUMENTS += [f"docs/{name}.md" for name in ("results", "glyphs", "packed", "scaling", "training")]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.M)[1].split())
 VARIABLES = set(re.findall(r"^([A-Z]+) \??= ", MAKEFILE, re.M)) | {"PYTHON"}
@@ -21,6 +22,7 @@ def code(document: str) -> list[str]:
     """Return the lines of code of a document: shell blocks and inline spans."""
     text = (ROOT / document).read_text(encoding="utf-8")
     blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
+    blocks = [block.replace("\\\n", " ") for block in blocks]
     lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
     return lines + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
 

@@ -1,7 +1,7 @@
 """Random networks of odd shapes: rectangular windows, deep shortcuts, concats of many parts."""
 
 import numpy as np
-from random_networks import Builder, bypassed, fire
+from random_networks import Builder, bypassed, fire, sometimes_few
 
 from zynqfire.hls.ir import Network, QType, Requantize, Tensor
 from zynqfire.hls.passes.folding import legal
@@ -14,7 +14,8 @@ def varied_network(seed: int) -> Network:
     rng = np.random.default_rng(seed)
     height, width = (int(n) for n in rng.choice([1, 2, 3, 5, 6, 7, 8, 9, 11], 2))
     qtype = QType(int(rng.integers(2, 9)), bool(rng.integers(4) == 0), 8)
-    build = Builder(rng, (height, width, int(rng.integers(1, 7))), qtype)
+    shape = (height, width, int(rng.integers(1, 7)))
+    build = Builder(rng, shape, qtype, sometimes_few(seed))
     tensor = _window(build, "conv0", build.operations[0].output)
     for index in range(int(rng.integers(1, 4))):
         block = rng.choice([_window, _fire, _bypass, _depthwise, _pool, _parts, _sum])

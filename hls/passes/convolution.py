@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from ..cuts import LUT_BITS
 from ..design import Instance, Stream
 from ..fold import Fold, fold_weights
 from ..ir import Conv, QType, Requantize
-from ..memory import Kind, Memory
+from ..memory import Kind, Memory, rom_luts
+from ..resources import conv_logic
 from ..words import hex_groups, hex_lines
 from . import units
 from .geometry import Window
@@ -20,6 +24,23 @@ def unit(
     op: Conv, requantize: Requantize | None, fold: Fold, source: Stream, sink: Stream
 ) -> Instance:
     """Return the zf_conv of `op` and the requantization that follows it."""
+    if not op.codebook:
+        return _unit(op, requantize, fold, source, sink)
+    without = _unit(replace(op, codebook=()), requantize, fold, source, sink)
+    plain = plain_in_luts(op, fold, {**without.parameters, "Words": fold.words(op)})
+    found = _unit(op, requantize, fold, source, sink, plain)
+    return replace(found, plain=replace(without, operation=op) if plain else None)
+
+
+def _unit(
+    op: Conv,
+    requantize: Requantize | None,
+    fold: Fold,
+    source: Stream,
+    sink: Stream,
+    plain: bool = False,
+) -> Instance:
+    """Return the unit of `op`; `plain` says that there is another without the codebook."""
     shape, codes = source.tensor.shape, source.tensor.qtype
     window = Window.of(op, shape)
     size = sizes(op, fold, codes, window)
@@ -38,15 +59,15 @@ def unit(
     parameter_words = size.groups * size.turns
 
     stem = f"mem/{sink.name}"
-    stored = list(memories(op, fold, size, source.width, sink.width))
+    stored = list(memories(op, fold, size, source.width, sink.width, plain))
     if fields:
         width = size.requantizers * (bias_bits + shift_bits)
         stored.append(units.storage(op.name, Kind.BIAS, width, parameter_words))
 
-    rest = fold.packing and rest_words(stored[0].depth)
+    rest = stored[0].split and rest_words(stored[0].depth)
 
     def files() -> dict[str, str]:
-        contents = {f"{stem}.weights.mem": hex_lines(weight_words(op, fold), op.weight_bits)}
+        contents = {f"{stem}.weights.mem": hex_lines(weight_words(op, fold), op.stored_bits)}
         if fields:
             # group by group, its pixels one after the other
             order = [
@@ -88,7 +109,8 @@ def unit(
             "WeightFile": f"{stem}.weights.mem",
         }
         | ({"BiasFile": f"{stem}.bias.mem"} if fields else {})
-        | ({"RestInit": rest_init(op, fold)} if rest else {}),
+        | ({"RestInit": rest_init(op, fold)} if rest else {})
+        | units.codebook_parameters(op),
         sources=(source,),
         sinks=(sink,),
         memories=tuple(stored),
@@ -101,20 +123,27 @@ def unit(
 
 
 def memories(
-    op: Conv, fold: Fold, size: Sizes, in_width: int, out_width: int
+    op: Conv, fold: Fold, size: Sizes, in_width: int, out_width: int, plain: bool = False
 ) -> tuple[Memory, Memory, Memory]:
-    """Return a convolution unit's weights, window and output buffer; widths are those of beats."""
-    depth = size.words * size.groups
+    """Return a convolution unit's weights, window and output buffer.
+
+    Widths are those of beats; `plain` weights are not places in a codebook where all are in LUTs.
+    """
+    dsps = fold.packing is not None
+    weights = Memory(
+        op.name,
+        Kind.WEIGHTS,
+        width=fold.weights * op.stored_bits,
+        depth=size.words * size.groups,
+        bits=op.weights.size * op.stored_bits,
+        split=dsps and not op.codebook,
+        apart=True,
+    )
+    if plain:
+        table = replace(weights, width=fold.weights * op.weight_bits, split=dsps)
+        weights = replace(weights, table=table)
     return (
-        Memory(
-            op.name,
-            Kind.WEIGHTS,
-            width=fold.weights * op.weight_bits,
-            depth=depth,
-            bits=op.weights.size * op.weight_bits,
-            split=fold.packing is not None,
-            apart=True,
-        ),
+        weights,
         Memory(
             op.name,
             Kind.WINDOW,
@@ -127,10 +156,28 @@ def memories(
     )
 
 
+def plain_in_luts(op: Conv, fold: Fold, parameters: Mapping[str, int]) -> bool:
+    """Tell whether a table of weights takes fewer LUTs than one of places in the codebook.
+
+    `parameters` are those of `conv_logic`, without the codebook.
+    """
+    if not op.codebook:
+        return False
+    depth, dsps = fold.words(op) * fold.groups(op), fold.packing is not None
+    coded = parameters | units.codebook_parameters(op)
+    own = rom_luts(fold.weights * op.weight_bits, depth, dsps) + conv_logic(parameters).lut
+    return own < rom_luts(fold.weights * op.stored_bits, depth) + conv_logic(coded).lut
+
+
 def weight_words(op: Conv, fold: Fold) -> np.ndarray:
-    """Return the words of the weight ROM, (depth, SIMD * PE); DSPs take pairs as they stand."""
+    """Return the words of the weight ROM, (depth, SIMD * PE); DSPs take pairs as they stand.
+
+    With a codebook, its decoder makes them so.
+    """
     words = fold_weights(op, fold).copy()
-    if fold.packing and fold.packing.channels == 2:
+    if op.codebook:
+        words = np.searchsorted(op.codebook, words)
+    elif fold.packing and fold.packing.channels == 2:
         words[..., 1::2] -= words[..., 0::2] < 0  # what the lower's sign borrows
     return words.reshape(len(words), -1)
 

@@ -13,7 +13,7 @@ from ..words import hex_groups, hex_lines
 from .geometry import Window
 from .requantize import conv_shifts, rounding, signed_bits, sum_bits
 from .sizes import CREDITS, FIFO, REQUANTIZE, WINDOW
-from .units import storage
+from .units import codebook_parameters, storage
 
 PRODUCT = 3  # cycles of a word to its sum: digits, pairs of them, accumulator
 
@@ -39,7 +39,7 @@ def depthwise(
         fields.append((shifts - shifts.min(), shift_bits))
     lo, hi = (requantize.lo, requantize.hi) if requantize else (out.lo, out.hi)
 
-    stem, width = f"mem/{sink.name}", lanes * op.weight_bits
+    stem, width = f"mem/{sink.name}", lanes * op.stored_bits
     memories = [
         Memory(op.name, Kind.WEIGHTS, width=width, depth=words, bits=width * words),
         Memory(
@@ -55,8 +55,8 @@ def depthwise(
         memories.append(storage(op.name, Kind.BIAS, lanes * (bias_bits + shift_bits), deep))
 
     def files() -> dict[str, str]:
-        taps = op.weights.transpose(1, 2, 0).reshape(words, lanes)
-        contents = {f"{stem}.weights.mem": hex_lines(taps, op.weight_bits)}
+        taps = op.stored.transpose(1, 2, 0).reshape(words, lanes)
+        contents = {f"{stem}.weights.mem": hex_lines(taps, op.stored_bits)}
         if fields:
             contents[f"{stem}.bias.mem"] = hex_groups(fields, deep, lanes)
         return contents
@@ -84,7 +84,8 @@ def depthwise(
             "FifoDepth": fifo_depth,
             "WeightFile": f"{stem}.weights.mem",
         }
-        | ({"BiasFile": f"{stem}.bias.mem"} if fields else {}),
+        | ({"BiasFile": f"{stem}.bias.mem"} if fields else {})
+        | codebook_parameters(op),
         sources=(source,),
         sinks=(sink,),
         memories=tuple(memories),

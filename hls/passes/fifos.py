@@ -149,7 +149,8 @@ def _with_depths(design: Design, depths: Mapping[tuple[str, str], int]) -> Desig
     renamed: dict[str, Stream] = {}
     for instance in design.instances:
         if depths.get((instance.name, "Depth")) == 0:
-            renamed[instance.sinks[0].name] = instance.sources[0]
+            source = instance.sources[0]  # of another FIFO that goes, maybe
+            renamed[instance.sinks[0].name] = renamed.get(source.name, source)
             continue
         for parameter, kind in _buffers(instance):
             instance = _with_depth(instance, parameter, kind, depths[instance.name, parameter])

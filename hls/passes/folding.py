@@ -20,10 +20,11 @@ from ..memory import Estimate, Kind, Memory
 from ..packing import WIDE_PORTS, packings
 from ..resources import conv_logic
 from . import convolution, placement
+from .convolution import plain_in_luts
 from .geometry import Window
 from .requantize import conv_shifts, sum_bits
 from .sizes import sizes
-from .units import storage
+from .units import codebook_parameters, storage
 from .wiring import divisors
 
 BATCH = 64  # options compared at once
@@ -190,11 +191,15 @@ def _priced(layer: _Layer, fold: Fold, board: Board, given: bool) -> list[Option
     }
     if fold.packing:
         parameters |= convolution.dsp_parameters(fold, layer.codes)
-    logic = [conv_logic(parameters | {"RomBlock": block}) for block in (0, 1)]
+    coded, plain = parameters | codebook_parameters(conv), plain_in_luts(conv, fold, parameters)
+    logic = [
+        conv_logic((parameters if plain else coded) | {"RomBlock": 0}),
+        conv_logic(coded | {"RomBlock": 1}),
+    ]
     if not given and logic[0].lut > board.lut:
         return []  # not to be placed
     weights, window, room = convolution.memories(
-        conv, fold, size, fold.lanes * layer.codes.bits, fold.pe * layer.out.bits
+        conv, fold, size, fold.lanes * layer.codes.bits, fold.pe * layer.out.bits, plain
     )
     bias = storage(
         conv.name,

@@ -152,7 +152,8 @@ def few(memory: Memory, board: Board) -> tuple[Placed, ...]:
 
     Their layer is nobody's: layers share what is alike.
     """
-    return _few(replace(memory, layer="", bits=0), board)
+    table = memory.table and replace(memory.table, layer="", bits=0)
+    return _few(replace(memory, layer="", bits=0, table=table), board)
 
 
 @lru_cache(1 << 16)

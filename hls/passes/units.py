@@ -11,6 +11,8 @@ from ..design import Instance, Stream
 from ..ir import (
     Add,
     Concat,
+    Conv,
+    Depthwise,
     Input,
     MaxPool,
     Output,
@@ -244,6 +246,15 @@ def axis_out(op: Output, source: Stream) -> Instance:
         operation=op,
         cycles=source.beats,
     )
+
+
+def codebook_parameters(op: Conv | Depthwise) -> dict[str, int]:
+    """Return the parameters of a unit whose weight memories hold places in a table."""
+    if not op.codebook:
+        return {}
+    mask, bits = (1 << op.weight_bits) - 1, op.weight_bits
+    table = sum((value & mask) << bits * place for place, value in enumerate(op.codebook))
+    return {"IndexBits": op.stored_bits, "Codebook": table}
 
 
 def output_bits(op: Output) -> int:

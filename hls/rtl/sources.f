@@ -7,6 +7,7 @@ zf_ram.sv
 zf_skew.sv
 zf_ram_skew.sv
 zf_weights.sv
+zf_codebook.sv
 zf_fifo.sv
 zf_count.sv
 zf_ring.sv

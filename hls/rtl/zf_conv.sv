@@ -13,6 +13,7 @@
 // made of LUTs (DspChannels = 0) or share DSPs (zf_mac_dsp); then Toggle says whose codes'
 // top bits are inverted, and the biases make up for it.
 //
+// With IndexBits > 0 weight memories hold places in Codebook (zf_codebook), so many bits each.
 // The low Outside bits of each weight word are not in its ROM: rom_word_i must be those of the word
 // at rom_addr_o two cycles before; rom_step_o says that it is taken.
 //
@@ -66,6 +67,8 @@ module zf_conv #(
     parameter              RestInit   = 32'd0,
     parameter int          Primitives = 0,
     parameter int          Outside    = 0,
+    parameter int          IndexBits  = 0,
+    parameter logic [255:0] Codebook  = '0,
     localparam int Simd = Taps * Lanes,
     localparam int Words = KernelH * KernelW * Channels / Simd,
     localparam int RomAddrBits = (Words * Groups > 1) ? $clog2(Words * Groups) : 1,
@@ -103,7 +106,8 @@ module zf_conv #(
       .AccBits(AccBits), .Words(Words), .Groups(Groups), .DspPixels(DspPixels),
       .DspChannels(DspChannels), .CodeAt(CodeAt), .WeightAt(WeightAt), .Chains(Chains),
       .Cut(RomCut), .InitFile(WeightFile),
-      .RestInit(RestInit), .Primitives(Primitives), .Outside(Outside)
+      .RestInit(RestInit), .Primitives(Primitives), .Outside(Outside),
+      .IndexBits(IndexBits), .Codebook(Codebook)
   ) u_mvu (
       .clk_i, .rst_i, .fetch_i(fetch), .s_valid_i(word_valid), .s_last_i(word_last),
       .s_data_i(word), .rom_addr_o, .rom_step_o, .rom_word_i, .m_fetch_o(acc_fetch),

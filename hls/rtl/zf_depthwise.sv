@@ -10,7 +10,7 @@
 // it.
 //
 // Input and output: raster order, Lanes channels a beat. Weights: tap by tap, row by row, a tap's
-// channels one after the other.
+// channels one after the other; with IndexBits > 0 their places in Codebook (zf_codebook).
 // Latency: 10 + KernelH*KernelW*Channels/Lanes cycles from the last input beat that a pixel needs to
 // its last output beat. Throughput: OutH*OutW*KernelH*KernelW*Channels/Lanes cycles a frame.
 
@@ -43,7 +43,10 @@ module zf_depthwise #(
     parameter logic [511:0] RomCut   = '0,
     parameter logic [511:0] RamCut   = '0,
     parameter              WeightFile = "none.mem",
-    parameter              BiasFile   = "none.mem"
+    parameter              BiasFile   = "none.mem",
+    parameter int          Primitives = 0,
+    parameter int          IndexBits  = 0,
+    parameter logic [255:0] Codebook  = '0
 ) (
     input  logic                     clk_i,
     input  logic                     rst_i,
@@ -74,16 +77,28 @@ module zf_depthwise #(
   );
 
   logic [AddrBits-1:0] addr;
+  localparam int Stored = (IndexBits > 0) ? IndexBits : WBits;
+  logic [Lanes*Stored-1:0] stored;
   logic [Lanes*WBits-1:0] weights;
   logic unused_addr;
   zf_count #(.Count(Words)) u_addr (
       .clk_i, .rst_i, .step_i(fetch), .value_o(addr), .last_o(unused_addr)
   );
   zf_rom #(
-      .Width(Lanes * WBits), .Depth(Words), .Cut(RomCut), .InitFile(WeightFile)
+      .Width(Lanes * Stored), .Depth(Words), .Cut(RomCut), .InitFile(WeightFile)
   ) u_rom (
-      .clk_i, .addr_i(addr), .data_o(weights)
+      .clk_i, .addr_i(addr), .data_o(stored)
   );
+  if (IndexBits > 0) begin : g_decode
+    zf_codebook #(
+        .Lanes(Lanes), .IndexBits(IndexBits), .Bits(WBits), .Table(Codebook),
+        .Primitives(Primitives)
+    ) u_codebook (
+        .index_i(stored), .value_o(weights)
+    );
+  end else begin : g_plain
+    assign weights = stored;
+  end
 
   // ----------------------------------------------------------------------- where the word belongs
   logic last_deep, last_tap, first_q;

@@ -9,6 +9,7 @@
 // zf_window reads (weight order of hls/ir.py), and starts over after the last, once a step.
 // DspChannels = 0: products of LUTs (zf_mac_lut), exact sums. Else DSPs (zf_mac_dsp): codes come
 // skewed and stand as it says, weights share DSPs as it says.
+// IndexBits > 0: the ROM holds so many bits of each weight, its place in Codebook (zf_codebook).
 // rom_word_i must be the low Outside bits of the word at rom_addr_o two cycles before (Block = 1);
 // rom_step_o says that this word is taken.
 //
@@ -36,6 +37,8 @@ module zf_mvu #(
     parameter              RestInit    = 32'd0,
     parameter int          Primitives  = 0,
     parameter int          Outside     = 0,
+    parameter int          IndexBits   = 0,
+    parameter logic [255:0] Codebook   = '0,
     localparam int Depth = Words * Groups,
     localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1,
     localparam int Outer = (Outside > 0) ? Outside : 1
@@ -55,6 +58,9 @@ module zf_mvu #(
 );
 
   logic [AddrBits-1:0] addr;
+  localparam int Stored = (IndexBits > 0) ? IndexBits : WBits;
+  localparam int Width = Simd * Pe * Stored;
+  logic [Width-1:0] word;
   logic [Simd*Pe*WBits-1:0] weights;
   logic unused_last, unused;
   assign unused = ^rom_word_i;
@@ -65,20 +71,30 @@ module zf_mvu #(
   assign rom_addr_o = addr;
   assign rom_step_o = fetch_i;
 
-  if (Outside > 0 && Outside < Simd * Pe * WBits && Cut == '0) begin : gen_bad
+  if (Outside > 0 && Outside < Width && Cut == '0) begin : gen_bad
     initial $fatal(1, "%m: Cut must not be 0 where Outside is %0d", Outside);
   end
 
   if (DspChannels == 0) begin : g_lut
     if (Outside > 0) begin : g_outside
-      assign weights[Outer-1:0] = rom_word_i;
+      assign word[Outer-1:0] = rom_word_i;
     end
-    if (Outside < Simd * Pe * WBits) begin : g_inside
+    if (Outside < Width) begin : g_inside
       zf_rom #(
-          .Width(Simd * Pe * WBits - Outside), .Depth(Depth), .Cut(Cut), .InitFile(InitFile)
+          .Width(Width - Outside), .Depth(Depth), .Cut(Cut), .InitFile(InitFile)
       ) u_rom (
-          .clk_i, .addr_i(addr), .data_o(weights[Simd*Pe*WBits-1:Outside])
+          .clk_i, .addr_i(addr), .data_o(word[Width-1:Outside])
       );
+    end
+    if (IndexBits > 0) begin : g_decode
+      zf_codebook #(
+          .Lanes(Simd * Pe), .IndexBits(IndexBits), .Bits(WBits), .Table(Codebook),
+          .Merged(1), .Primitives(Primitives)
+      ) u_codebook (
+          .index_i(word), .value_o(weights)
+      );
+    end else begin : g_plain
+      assign weights = word;
     end
     zf_mac_lut #(
         .Pe(Pe), .Simd(Simd), .Pixels(Pixels), .ABits(ABits), .ASigned(ASigned), .WBits(WBits),
@@ -89,16 +105,31 @@ module zf_mvu #(
     );
   end else begin : g_dsp
     localparam int Stages = (Simd + Chains - 1) / Chains;
+    logic [Width-1:0] rest_word;
     logic [Simd*Pe*WBits-1:0] rest;
     logic [Stages-1:0] use_rest;
     zf_weights #(
-        .Lanes(Simd), .Bits(Pe * WBits), .Chains(Chains), .Depth(Depth), .Cut(Cut),
+        .Lanes(Simd), .Bits(Pe * Stored), .Chains(Chains), .Depth(Depth), .Cut(Cut),
         .InitFile(InitFile), .RestInit(RestInit), .Primitives(Primitives),
-        .Outside(Outside)
+        .Registered(IndexBits > 0), .Outside(Outside)
     ) u_rom (
-        .clk_i, .addr_i(addr), .word_i(rom_word_i), .data_o(weights), .rest_o(rest),
+        .clk_i, .addr_i(addr), .word_i(rom_word_i), .data_o(word), .rest_o(rest_word),
         .use_rest_o(use_rest)
     );
+    if (IndexBits > 0) begin : g_decode
+      zf_codebook #(
+          .Lanes(Simd * Pe), .IndexBits(IndexBits), .Bits(WBits), .Table(Codebook),
+          .Pairs(DspChannels == 2), .Primitives(Primitives)
+      ) u_codebook (
+          .index_i(word), .value_o(weights)
+      );
+      assign rest = '0;
+      logic unused_rest;
+      assign unused_rest = ^rest_word;
+    end else begin : g_plain
+      assign weights = word;
+      assign rest = rest_word;
+    end
     zf_mac_dsp #(
         .Pe(Pe), .Simd(Simd), .Pixels(Pixels), .ABits(ABits), .WBits(WBits), .AccBits(AccBits),
         .Words(Words), .DspPixels(DspPixels), .DspChannels(DspChannels), .CodeAt(CodeAt),

@@ -7,7 +7,8 @@
 // Cut = 0: LUTs; the address goes down the stages, not the data, and the word is not registered:
 // it goes straight into the DSPs. A table is as large as a power of two: where few words go beyond
 // one, they have a table of their own, and the DSPs choose. With Primitives = 1 and up to 32 such
-// words that is zf_pair_table, RestInit its contents.
+// words that is zf_pair_table, RestInit its contents. Registered = 1, where words go through more
+// LUTs: one table, whose word is registered in place of the last of the addresses.
 // Else block RAM, cut as Cut says (zf_rom), and zf_skew; the low Outside bits of a word come from
 // elsewhere, as word_i, two cycles after the address.
 // Latency: 2 cycles and the lane's stage. Throughput: a word a cycle.
@@ -21,6 +22,7 @@ module zf_weights #(
     parameter              InitFile = "none.mem",
     parameter              RestInit = 32'd0,
     parameter int          Primitives = 0,
+    parameter bit          Registered = 0,
     parameter int          Outside  = 0,
     localparam int Stages = (Lanes + Chains - 1) / Chains,
     localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1,
@@ -36,7 +38,7 @@ module zf_weights #(
 
   localparam int Low = 1 << (AddrBits - 1);
   localparam bit Luts = Cut == '0 && Outside == 0;
-  localparam bit Split = Luts && Depth > 64 && Depth - Low <= Low / 2;
+  localparam bit Split = Luts && !Registered && Depth > 64 && Depth - Low <= Low / 2;
   localparam int Words = Split ? Low : Depth;
   localparam int WordBits = Split ? AddrBits - 1 : AddrBits;
   localparam int RestBits = (Depth - Low > 1) ? $clog2(Depth - Low) : 1;
@@ -46,19 +48,26 @@ module zf_weights #(
 
   if (Luts) begin : g_lut
     localparam logic [32*Lanes*Bits-1:0] Init = (32 * Lanes * Bits)'(RestInit);
-    logic [(Stages+1)*AddrBits-1:0] addr_q;
-    always_ff @(posedge clk_i) addr_q <= {addr_q[Stages*AddrBits-1:0], addr_i};
+    localparam int Steps = Registered ? Stages : Stages + 1;  // of the address
+    logic [Steps*AddrBits-1:0] addr_q;
+    logic [Lanes*Bits-1:0] word;
+    always_ff @(posedge clk_i) addr_q <= (Steps * AddrBits)'({addr_q, addr_i});
+    if (Registered) begin : g_registered
+      always_ff @(posedge clk_i) data_o <= word;
+    end else begin : g_straight
+      assign data_o = word;
+    end
 
     for (genvar s = 0; s < Stages; s++) begin : g_stage
       localparam int First = (Stages - 1 - s) * Chains;
       localparam int Width = ((First + Chains > Lanes) ? Lanes - First : Chains) * Bits;
       logic [AddrBits-1:0] addr;
-      assign addr = addr_q[(s+1)*AddrBits+:AddrBits];
+      assign addr = addr_q[(s+Steps-Stages)*AddrBits+:AddrBits];
       zf_table #(
           .Width(Lanes * Bits), .Depth(Depth), .First(First * Bits), .Bits(Width), .Words(Words),
           .InitFile(InitFile)
       ) u_table (
-          .addr_i(addr[WordBits-1:0]), .data_o(data_o[First*Bits+:Width])
+          .addr_i(addr[WordBits-1:0]), .data_o(word[First*Bits+:Width])
       );
       if (Split) begin : g_rest
         assign use_rest_o[s] = addr[AddrBits-1];

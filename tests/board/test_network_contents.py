@@ -38,11 +38,13 @@ CUTS = {
     "fast": (),
 }
 BOARD = replace(load("pynq-z2"), lut=600)
+# The weights of `slow` are values of 8 bits, and its memories hold their places among these
+TABLE = np.array([*range(-120, 0, 16), *range(7, 128, 17)])
 
 
 @dataclass(frozen=True)
 class Built:
-    """The network: codes of its weights as ONNX has them, what was chosen, Yosys's netlist."""
+    """The network: codes of its weights as ONNX means them, what was chosen, Yosys's netlist."""
 
     weights: dict[str, np.ndarray]
     choice: Choice
@@ -65,7 +67,11 @@ def model(weights: dict[str, np.ndarray]):
     net = Net((3, 8, 8))
 
     def layer(x, name):
-        y = net.conv(x, weights[name], 4, name=name, pads=[weights[name].shape[2] // 2] * 4)
+        weight = None
+        if name == "slow":
+            weight = net.looked_up(TABLE, np.searchsorted(TABLE, weights[name]), name=name)
+        pads = [weights[name].shape[2] // 2] * 4
+        y = net.conv(x, weights[name], 4, name=name, pads=pads, weight=weight)
         return net.quant(net.relu(y), 3, 4, False)
 
     x = layer(net.last, "first")
@@ -79,6 +85,7 @@ def built(tmp_path_factory):
     """Return the network, built and elaborated once."""
     rng = np.random.default_rng(0)
     weights = {name: codes(rng, *shape) for name, shape in SHAPES.items()}
+    weights["slow"] = TABLE[weights["slow"] + 8]
     out = tmp_path_factory.mktemp("network") / "build"
     chosen = []
 
@@ -175,10 +182,15 @@ def stored(modules: dict, rom: str, depth: int, fold: Fold) -> np.ndarray:
 def unfolded(bits: np.ndarray, conv, fold: Fold) -> np.ndarray:
     """Return weights as the convolution has them from the bits of words, as hls.fold tells."""
     outputs, kh, kw, channels = conv.weights.shape
-    places = bits.reshape(len(bits), fold.simd, fold.pe, conv.weight_bits).astype(int)
-    held = places @ [*(1 << n for n in range(conv.weight_bits - 1)), -(1 << conv.weight_bits - 1)]
-    if fold.packing.channels == 2:  # each second one has lent to a negative neighbour
-        held[..., 1::2] += held[..., 0::2] < 0
+    width = conv.stored_bits
+    places = bits.reshape(len(bits), fold.simd, fold.pe, width).astype(int)
+    held = places @ [1 << n for n in range(width)]
+    if conv.codebook:
+        held = np.array(conv.codebook)[held]
+    else:
+        held -= places[..., -1] << width
+        if fold.packing.channels == 2:  # each second one has lent to a negative neighbour
+            held[..., 1::2] += held[..., 0::2] < 0
     rows, columns = range(kh), range(kw)
     if fold.taps == 1:
         turns = [[(y, x)] for y in rows for x in columns]

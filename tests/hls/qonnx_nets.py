@@ -72,13 +72,18 @@ class Net:
         stride=(1, 1),
         pads=(0, 0, 0, 0),
         name="conv",
+        weight=None,
         **attributes,
     ):
-        """Add a convolution with quantized weights `codes` (M, C, KH, KW) and a bias of codes."""
+        """Add a convolution with quantized weights `codes` (M, C, KH, KW) and a bias of codes.
+
+        `weight` names a tensor that holds the weights; then `codes` only give their shape.
+        """
         codes = np.asarray(codes)
         fracs = np.asarray(frac).reshape(-1, *[1] * (codes.ndim - 1) if np.ndim(frac) else ())
-        values = np.ldexp(codes.astype(np.float32), -fracs)
-        weight = self.quant(self.constant(values, f"{name}.weight"), frac, bits, True, narrow)
+        if weight is None:
+            values = np.ldexp(codes.astype(np.float32), -fracs)
+            weight = self.quant(self.constant(values, f"{name}.weight"), frac, bits, True, narrow)
         inputs = [x, weight]
         if bias is not None:
             values = np.ldexp(np.float32(bias), -np.asarray(bias_frac))
@@ -94,6 +99,19 @@ class Net:
         settings = {"group": 1, "dilations": [1, 1], "kernel_shape": [kh, kw]}
         settings |= {"strides": list(stride), "pads": list(pads)} | attributes
         return self.node("Conv", inputs, shape, f"/{name}/Conv", **settings)
+
+    def looked_up(self, table, indices, frac=7, bits=8, shifts=None, name="conv", **attributes):
+        """Add a table of codes and a Gather of `indices`, channels divided by 2**`shifts`."""
+        values = np.ldexp(np.asarray(table, np.float32), -frac)
+        quantized = self.quant(self.constant(values, f"{name}.table"), frac, bits, True, True)
+        places = self.constant(np.asarray(indices), f"{name}.weight")
+        shape = np.shape(indices)
+        found = self.node("Gather", [quantized, places], shape, f"/{name}/Gather", **attributes)
+        if shifts is None:
+            return found
+        factors = np.float32(2.0) ** -np.asarray(shifts)
+        factors = self.constant(factors.reshape(-1, *[1] * (len(shape) - 1)).astype(np.float32))
+        return self.node("Mul", [found, factors], shape, f"/{name}/Mul")
 
     def relu(self, x):
         """Add max(x, 0)."""
@@ -132,11 +150,24 @@ class Net:
         """Add a flattening of everything behind the frame axis."""
         return self.node("Flatten", [x], (1, math.prod(self.shapes[x][1:])), axis=1)
 
-    def gemm(self, x, codes, frac=4, bits=4, bias=None, bias_frac=None, name="fc", **attributes):
+    def gemm(
+        self,
+        x,
+        codes,
+        frac=4,
+        bits=4,
+        bias=None,
+        bias_frac=None,
+        name="fc",
+        weight=None,
+        **attributes,
+    ):
         """Add a fully connected layer with quantized weights `codes` (M, C), as Brevitas does."""
         fracs = np.reshape(frac, (-1, 1)) if np.ndim(frac) else frac
-        values = self.constant(np.ldexp(np.float32(codes), -fracs), f"{name}.weight")
-        inputs = [x, self.quant(values, fracs, bits, True, narrow=True)]
+        if weight is None:
+            values = self.constant(np.ldexp(np.float32(codes), -fracs), f"{name}.weight")
+            weight = self.quant(values, fracs, bits, True, narrow=True)
+        inputs = [x, weight]
         if bias is not None:
             values = np.ldexp(np.float32(bias), -np.asarray(bias_frac))
             inputs.append(self.quant(self.constant(values, f"{name}.bias"), bias_frac, 32, True))

@@ -110,11 +110,11 @@ def test_bias_off_the_grid_of_its_channel():
 @pytest.mark.parametrize("op", ["Tanh", "Softmax", "Sigmoid", "MatMul"])
 def test_unsupported_operator(op):
     net = small()
-    net.node(op, [net.last], net.shapes[net.last], name="odd")
+    net.node(op, [net.last] * (1 + (op == "MatMul")), net.shapes[net.last], name="odd")
     assert refusal(net) == (
         f"layer odd: operator {op} is not supported, only Add, AveragePool, Concat, Conv, Dropout, "
-        "Flatten, Gemm, GlobalAveragePool, Identity, MaxPool, Pad, Quant, ReduceMean, Relu, "
-        "Reshape, Slice, Squeeze are"
+        "Flatten, Gather, Gemm, GlobalAveragePool, Identity, MaxPool, Mul, Pad, Quant, ReduceMean, "
+        "Relu, Reshape, Slice, Squeeze are"
     )
 
 

@@ -29,8 +29,12 @@ NET = """\
 input = 16
 classes = 4
 weight_bits = 8
-conv1 = { channels = 16, kernel = 3, stride = 1, pad = 1 }
-fire = [{ squeeze = 32, expand1 = 64, expand3 = 64, stride = 2 }]
+
+[modules]
+conv1 = { channels = 16 }
+fire2 = { squeeze = 32, expand1 = 64, expand3 = 64, stride = 2 }
+conv10 = { kernel = 1, relu = false }
+pool = { kind = "average" }
 """
 PYNQ = load_board("pynq-z2")
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from random_networks import Builder, bypassed, fire, folded
 
+from zynqfire.hls import perf
 from zynqfire.hls.flow import Flow
 from zynqfire.hls.fold import Fold
-from zynqfire.hls.ir import QType
+from zynqfire.hls.ir import QType, Requantize, Tensor
 from zynqfire.hls.memory import LUT_BITS, Kind
 from zynqfire.hls.passes import fifos as sizing
 from zynqfire.hls.passes.wiring import wire
@@ -96,6 +97,22 @@ def test_a_search_ends_though_only_units_elsewhere_raise(monkeypatch):
     before = flow.depths["u_fire_squeeze", "Room"]
     assert flow.shortfall("u_fire_squeeze", "Room", before + 1)
     assert flow.depths["u_fire_squeeze", "Room"] == before
+
+
+def test_two_fifos_in_a_row_may_both_go():
+    """A short cut around one depthwise layer waits in what made it."""
+    build = Builder(np.random.default_rng(0), (1, 1, 2), QType(4, True, 3))
+    point = ((1, 1), (1, 1), (0,) * 4)
+    tensor = build.depthwise("first", build.operations[0].output, *point)
+    first = build.requantize("first", tensor, 4, False)
+    tensor = build.depthwise("second", first, *point)
+    second = Tensor("second_out", tensor.shape, first.qtype)
+    build.operations.append(Requantize("second_requantize", tensor.name, second, 0, 15))
+    both = build.concat("both", first, second)
+    network = build.output(build.convolution("last", both, 9, *point))
+    design = wire(network, {"last": Fold(1, 1, 1)})
+    assert not fifos(design)
+    assert perf.latency(design)
 
 
 def test_a_bypass_waits_in_one_fifo():

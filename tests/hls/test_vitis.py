@@ -13,8 +13,9 @@ from zynqfire.hls import executors, vitis
 def test_emulation_equals_the_interpreter():
     """One C++ build of a network with all that is delicate for hls4ml.
 
-    Channels with scales of their own, a map with two different quantizers, branches of different
-    types, a sum, a maximum, ties and clamps, padding classes, an average.
+    Channels with scales of their own, also of weights out of a table, a map with two different
+    quantizers, branches of different types, a sum, a maximum, ties and clamps, padding classes, an
+    average.
     """
     rng = np.random.default_rng(4)
     net = Net((2, 7, 9))
@@ -33,7 +34,10 @@ def test_emulation_equals_the_interpreter():
     b = net.quant(net.relu(x), 4, 3, False)
     x = net.concat(a, b, net.quant(net.add(a, b), 3, 5, True))
     x = net.max_pool(x, [2, 2], [2, 2])
-    x = net.conv(x, codes(rng, 5, 12, (1, 1)), fracs[[0, 1, 2, 3, 0]], name="head")
+    table = [-100, -41, -7, 0, 3, 22, 90]
+    places, shifts = rng.integers(0, 7, (5, 12, 1, 1)), [0, 1, 2, 3, 0]
+    weight = net.looked_up(table, places, shifts=shifts, name="head")
+    x = net.conv(x, places, name="head", weight=weight)
     net.slice(net.flatten(net.pool(net.quant(x, 2, 6, True))), 0, 4)
     model = net.model()
     frames = pixels(rng, 16, (2, 7, 9))

@@ -134,7 +134,9 @@ def test_a_folder_may_bring_its_split(tmp_path):
 
 
 def test_folders_that_are_no_data_set_are_refused(tmp_path, monkeypatch):
-    with pytest.raises(Refusal, match="data set must be digits, cifar10 or a folder, not imagenet"):
+    with pytest.raises(
+        Refusal, match="data set must be digits, glyphs, cifar10 or a folder, not im"
+    ):
         load("imagenet", (32, 32))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Refusal, match="data set cifar10: the current folder must hold"):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from zynqfire.model.exact import tensor
+from zynqfire import Refusal
+from zynqfire.model.config import load
+from zynqfire.model.exact import integers, tensor
 from zynqfire.model.live import live, noise
 from zynqfire.model.network import Network
 
@@ -85,9 +87,24 @@ def test_a_bypass_adds_the_module_s_input(tiny):
     module = network.fire3
     x = torch.rand(1, 16, 4, 4)
     with torch.no_grad():
-        y = module(x)
-        module.bypass = False
-        assert torch.equal(y, x + module(x))
+        squeezed = torch.relu(module.squeeze(x))
+        y = torch.cat(
+            [torch.relu(layer(squeezed)) for layer in (module.expand1, module.expand3)], 1
+        )
+        assert torch.equal(module(x), x + y)
+
+
+def test_a_bypass_is_a_convolution_where_the_shape_changes(tiny):
+    torch.manual_seed(0)
+    network = Network(tiny(**{"fire2.bypass": True}), quantized=False).eval()
+    module, x = network.fire2, torch.rand(1, 8, 8, 8)
+    assert not hasattr(network.fire3, "shortcut")
+    with torch.no_grad():
+        squeezed = torch.relu(module.squeeze(x))
+        y = torch.cat(
+            [torch.relu(layer(squeezed)) for layer in (module.expand1, module.expand3)], 1
+        )
+        assert torch.equal(module(x), torch.relu(module.shortcut(x) + y))
 
 
 def test_a_residual_block_adds_its_input_or_a_convolution_of_it(residual):
@@ -102,21 +119,42 @@ def test_a_residual_block_adds_its_input_or_a_convolution_of_it(residual):
             assert hasattr(block, "shortcut") == (block is network.residual3)
 
 
+def test_the_logits_of_a_single_layer_have_the_grid_of_pixels_and_weights(write):
+    network = Network(load(write("input = 7\nclasses = 3\n[modules]\nfc = {}\n")))
+    network.calibrate_weights()
+    codes, frac, divisor = integers(network.eval(), _pixels()[:, :7, :7])
+    with torch.no_grad():
+        logits = network.double()(tensor(_pixels()[:, :7, :7], torch.float64)).numpy()
+    assert divisor == 1
+    assert np.array_equal(codes, logits * 2.0**frac)
+
+
+@pytest.mark.parametrize("name", ["train", "body"])
+def test_names_of_pytorch_are_refused(write, name):
+    config = load(write(f"input = 7\nclasses = 3\n[modules]\n{name} = {{ kind = 'fc' }}\n"))
+    with pytest.raises(Refusal) as refusal:
+        Network(config)
+    assert str(refusal.value) == (
+        f"network tiny: a module must have a name that PyTorch does not use, not {name}"
+    )
+
+
 def test_max_pools_stand_behind_what_they_are_called_after(squeeze):
     torch.manual_seed(0)
     network = Network(squeeze(), quantized=False).eval()
-    assert [name for name, _ in network.max_pools()] == ["conv1/pool", "fire2/pool"]
+    assert [name for name, _ in network.max_pools()] == ["pool1", "pool2"]
     x, sizes = tensor(noise(np.random.default_rng(0), 1, (23, 23))), []
-    for module in (network.conv1, network.conv1_pool, *network.blocks, network.conv10):
+    blocks = network.fire2, network.pool2, *network.blocks[1:]
+    for module in (network.conv1, network.pool1, *blocks, network.conv10):
         module.register_forward_hook(lambda *call: sizes.append(call[2].shape[2]))
     network(x)
-    assert sizes == [9, 4, 2, 2, 2, 2, 4]
+    assert sizes == [9, 4, 4, 2, 2, 2, 2, 4]
 
 
 def test_dropout_works_in_training_only(tiny, residual):
     torch.manual_seed(0)
-    for load, quantized in itertools.product((tiny, residual), (False, True)):
-        network = Network(load(dropout=0.5), quantized)
+    for given, quantized in itertools.product((tiny, residual), (False, True)):
+        network = Network(given(**{"dropout.share": 0.5}), quantized)
         x = tensor(_pixels(2))
         if quantized:
             network.calibrate_weights()

@@ -12,43 +12,16 @@ import pytest
 import torch
 
 from zynqfire import Refusal
-from zynqfire.model import loop
 from zynqfire.model import train as training
 from zynqfire.model.config import load
-from zynqfire.model.data import Dataset
 from zynqfire.model.exact import integers
 from zynqfire.model.export import export_run
-from zynqfire.model.loop import Loop
+from zynqfire.model.network import Network
 from zynqfire.model.run import load_run
 from zynqfire.model.train import train
-
-
-@pytest.fixture
-def stripes(monkeypatch):
-    """Replace the data sets by 96 small pictures of two classes: upright and level stripes."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(160) % 2
-    wave = np.where(np.arange(8) % 4 < 2, 0, 160)
-    images = (
-        rng.integers(0, 96, (160, 8, 8, 3))
-        + np.where(labels[:, None, None] == 1, wave[None, None, :], wave[None, :, None]).astype(
-            int
-        )[..., None]
-    )
-    images = images.astype(np.uint8)
-    data = Dataset(
-        "stripes", ("level", "upright"), images[:96], labels[:96], images[96:], labels[96:], False
-    )
-    monkeypatch.setattr(training, "load", lambda *_: data)
-    return data
-
-
-@pytest.fixture
-def brief(tiny):
-    """Return a function that loads the tiny network for a short training with dropout."""
-    settings = {"training.batch": 16, "training.rate": 0.01, "dropout": 0.1}
-    settings |= {f"training.{stage}_epochs": 2 for stage in ("float", "quantized", "merged")}
-    return lambda **overrides: tiny(**(settings | overrides))
+from zynqfire.model.training import loop, teach
+from zynqfire.model.training.average import averaged
+from zynqfire.model.training.loop import Loop
 
 
 def _weights(run):
@@ -90,9 +63,27 @@ class _Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("scratch", [False, True])
-def test_a_killed_run_ends_as_an_unbroken_one(stripes, brief, tmp_path, monkeypatch, scratch):
-    config = brief()
+RECIPES = {
+    "scratch": {"training.label_smoothing": 0.1},
+    "distilled": {"training.distill": 0.5, "training.optimizer": "sgd", "training.rate": 0.1},
+    "pruned": {"training.sparsity": 0.5, "training.pruning": "gradual", "training.ema": 0.9},
+    "dsd": {
+        "training.sparsity": 0.5,
+        "training.dsd": True,
+        "training.schedule": "step",
+        "training.every": 1,
+        "training.weight_decay": 0.01,
+        "training.augment.noise": 0.1,
+    },
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_killed_run_ends_as_an_unbroken_one(stripes, brief, tmp_path, monkeypatch, recipe):
+    scratch = recipe == "scratch"
+    epochs = {"float": 1, "sparse": 2, "dense": 1, "quantized": 2, "merged": 1}
+    epochs = {f"training.{stage}_epochs": count for stage, count in epochs.items()}
+    config = brief(**epochs, **RECIPES[recipe])
     whole = train(config, "stripes", tmp_path / "whole", scratch=scratch)
     # A kill in every epoch: before its end, or between its checkpoint and its result.
     step, record = Loop._step, Loop._record
@@ -117,11 +108,137 @@ def test_a_killed_run_ends_as_an_unbroken_one(stripes, brief, tmp_path, monkeypa
             break
         except _Killed:
             deaths += 1
-    assert deaths > 5
+    assert deaths > 4
     assert _same(_weights(tmp_path / "whole"), _weights(tmp_path / "broken"))
+    if not scratch:
+        kept = [torch.load(tmp_path / name / "float.pt") for name in ("whole", "broken")]
+        assert _same(*kept)
     for key in ("accuracy_float", "accuracy_quantized", "epochs", "history"):
         assert whole[key] == broken[key]
     assert (whole["accuracy_float"] is None) == scratch
+
+
+def test_recipes_train_otherwise(stripes, brief, tmp_path):
+    """Every field of a recipe reaches the weights."""
+    changes = {
+        "none": {},
+        "cosine": {"training.schedule": "polynomial"},
+        "warm": {"training.warmup_steps": 1},
+        "sgd": {"training.optimizer": "sgd"},
+        "decay": {"training.weight_decay": 0.1},
+        "smooth": {"training.label_smoothing": 0.2},
+        "still": {"training.augment.shift": 0.2},
+        "turned": {"training.augment.rotate": 10},
+        "distill": {"training.distill": 0.5},
+        "hot": {"training.distill": 0.5, "training.temperature": 1},
+        "ema": {"training.ema": 0.9},
+    }
+    weights = []
+    for name, change in changes.items():
+        config = brief(**change, **{"training.quantized_epochs": 0})
+        train(config, "stripes", tmp_path / name, epochs=2)
+        weights.append(_weights(tmp_path / name)["conv1.weight"])
+    for n, one in enumerate(weights):
+        assert not any(torch.equal(one, other) for other in weights[:n]), list(changes)[n]
+
+
+def test_momentum_and_decay_are_sgd_s(stripes, brief, tmp_path, monkeypatch):
+    """A step is PyTorch's; only the convolutions' weights decay."""
+    seen = []
+    step = Loop._step
+
+    def looked(self, engine, batch):
+        result = step(self, engine, batch)
+        seen.append(self.optimizer)
+        return result
+
+    monkeypatch.setattr(Loop, "_step", looked)
+    sgd = {"training.optimizer": "sgd", "training.momentum": 0.5, "training.weight_decay": 0.01}
+    train(brief(**sgd), "stripes", tmp_path / "run", epochs=3)
+    assert isinstance(seen[0], torch.optim.SGD)
+    weights, others = seen[0].param_groups
+    assert weights["momentum"] == others["momentum"] == 0.5
+    assert (weights["weight_decay"], others["weight_decay"]) == (0.01, 0.0)
+    assert all(p.ndim == 4 for p in weights["params"]) and all(
+        p.ndim == 1 for p in others["params"]
+    )
+
+
+def test_an_average_is_what_is_evaluated_and_exported(stripes, brief, tmp_path):
+    config = brief(**{"training.ema": 0.95})
+    result = train(config, "stripes", tmp_path / "run")
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    average = {
+        name.removeprefix("module."): value
+        for name, value in state["average"].items()
+        if name != "n_averaged"
+    }
+    assert _same(state["network"], average) and not _same(state["network"], state["trained"])
+    network, pictures = load_run(tmp_path / "run")
+    hits = integers(network, pictures)[0].argmax(1) == stripes.test_labels
+    assert hits.mean() == result["accuracy_quantized"]
+
+
+def test_an_average_follows_its_formula(tiny):
+    network = Network(tiny(), quantized=False, normalized=True)
+    average, expected = averaged(network, 0.7), None
+    for n in range(12):
+        with torch.no_grad():
+            network.conv1.weight.fill_(float(n))
+            network.conv1_bn.running_mean.fill_(float(-n))
+            network.conv1_bn.num_batches_tracked.fill_(n)
+        average.update_parameters(network)
+        decay = min(0.7, (1 + n) / (10 + n))
+        expected = float(n) if n == 0 else decay * expected + (1 - decay) * n
+        assert torch.allclose(average.module.conv1.weight, torch.tensor(expected))
+        assert torch.allclose(average.module.conv1_bn.running_mean, torch.tensor(-expected))
+        assert average.module.conv1_bn.num_batches_tracked == n
+
+
+def test_a_loss_with_a_teacher_is_hinton_s(tiny):
+    rng = torch.Generator().manual_seed(0)
+    logits, told = torch.randn(2, 5, 10, generator=rng)
+    labels = torch.arange(5)
+    training = tiny(**{"training.distill": 0.3, "training.temperature": 2}).training
+    p, q = (torch.softmax(values / 2, 1) for values in (told, logits))
+    divergence = (p * (p / q).log()).sum(1).mean()
+    plain = torch.nn.functional.cross_entropy(logits, labels)
+    expected = 0.7 * plain + 0.3 * 4 * divergence
+    assert torch.allclose(teach.loss(training, logits, labels, told), expected)
+    assert torch.equal(teach.loss(training, logits, labels, None), plain)
+
+
+def test_a_teacher_is_another_run(stripes, brief, tmp_path):
+    train(brief(), "stripes", tmp_path / "teacher", epochs=3)
+    student = brief(**{"training.distill": 0.5, "weight_bits": 3})
+    alone, run = tmp_path / "alone", tmp_path / "run"
+    train(student, "stripes", alone, epochs=3)
+    train(student, "stripes", run, epochs=3, teacher=tmp_path / "teacher")
+    assert not _same(torch.load(alone / "float.pt"), torch.load(run / "float.pt"))
+    with pytest.raises(Refusal, match=r"was started with teacher float.pt of sha256 \w+, not None"):
+        train(student, "stripes", run, epochs=3)
+    with pytest.raises(Refusal, match=r"a teacher needs --set training\.distill=WEIGHT above 0"):
+        train(brief(), "stripes", tmp_path / "x", teacher=run)
+    with pytest.raises(Refusal, match=r"^teacher .*: classes must be the network's 11, not 10$"):
+        other = brief(classes=11, **{"training.distill": 0.5})
+        train(other, "stripes", tmp_path / "x", teacher=run)
+    with pytest.raises(Refusal, match=r"^teacher .*: must be a run whose float stage is done"):
+        train(student, "stripes", tmp_path / "x", teacher=tmp_path)
+
+
+def test_bits_by_layer_and_scales_by_channel_train(stripes, brief, tmp_path):
+    widths = {"layers.conv1.weight_bits": 8, "layers.conv10.weight_bits": 2, "per_channel": True}
+    config = brief(**widths, **{"training.float_epochs": 8, "training.batch": 8})
+    result = train(config, "stripes", tmp_path / "run")
+    assert result["accuracy_quantized"] > 0.9
+    network, _ = load_run(tmp_path / "run")
+    for name, layer in network.convolutions():
+        weight = layer.quant_weight()
+        codes = (weight.value / weight.scale).round()
+        bits = {"conv1": 8, "conv10": 2}.get(name, 4)
+        assert codes.abs().max() <= 2 ** (bits - 1) - 1 and weight.scale.numel() == len(codes)
+        if name == "conv1":
+            assert codes.abs().max() > 7
 
 
 def test_seeds_differ_and_repeat(stripes, brief, tmp_path):
@@ -165,6 +282,16 @@ def test_a_data_set_of_too_many_classes_is_refused(brief, tmp_path):
         train(brief(classes=2), "digits", tmp_path / "run")
 
 
+def test_a_batch_of_one_value_a_channel_is_refused(stripes, brief, tmp_path):
+    config = brief(input=2, **{"training.batch": 1})
+    sentence = "at least 2 pictures, for layer fire2/squeeze puts out a map of one pixel, not 1$"
+    with pytest.raises(Refusal, match=sentence):
+        train(config, "stripes", tmp_path / "run")
+    with pytest.raises(Refusal, match="processes must be at most the 96 training pictures of "):
+        training._enough(config, stripes, 97)
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_unfinished_run_is_not_exported(stripes, brief, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
@@ -199,7 +326,8 @@ def test_a_real_kill_leaves_a_run_that_resumes(tiny, tmp_path):
     process.wait()
     process.stdout.close()
     left = sorted(path.name for path in run.iterdir() if not path.name.startswith("."))
-    assert left == ["checkpoint.pt", "heldout.npz", "network.json", "result.json", "settings.json"]
+    assert left[-4:] == ["heldout.npz", "network.json", "result.json", "settings.json"]
+    assert left[:-4] in (["checkpoint.pt"], ["checkpoint.pt", "float.pt"])
     done = torch.load(run / "checkpoint.pt", weights_only=True)["epoch"]
     assert 1 <= done < 3
     resumed = train(config, "digits", run)

