@@ -168,8 +168,13 @@ def kept(run: Path, config: NetworkConfig, settings: dict[str, Any]) -> dict[str
                         f"run {run}: was started with {key} {before.get(key)}, not {value}; choose "
                         "another folder"
                     )
-            if (run / NETWORK).read_text() != config.to_json():
-                raise Refusal(f"run {run}: was started with another network than {config.name}")
+            before, asked = _flat(read_json(run / NETWORK)), _flat(json.loads(config.to_json()))
+            for key in [*asked, *before]:
+                if before.get(key) != asked.get(key):
+                    raise Refusal(
+                        f"run {run}: was started with another network than {config.name}, its "
+                        f"{key} is {before.get(key)}, not {asked.get(key)}; choose another folder"
+                    )
         elif run.exists():
             begun = {NETWORK, f".{NETWORK}.new", f".{SETTINGS}.new"}
             if {path.name for path in run.iterdir()} - begun:
@@ -178,6 +183,15 @@ def kept(run: Path, config: NetworkConfig, settings: dict[str, Any]) -> dict[str
         return read_json(result) if result.is_file() else None
     except OSError as error:
         raise Refusal(f"run {run}: cannot be used ({error.strerror})") from None
+
+
+def _flat(tree: dict[str, Any], where: str = "") -> dict[str, Any]:
+    """Return the leaves of nested dictionaries by their dotted path."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        inner = isinstance(value, dict)
+        found |= _flat(value, f"{where}{key}.") if inner else {f"{where}{key}": value}
+    return found
 
 
 def begin(run: Path, config: NetworkConfig, settings: dict[str, Any]) -> None:

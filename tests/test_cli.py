@@ -296,3 +296,12 @@ def test_json_has_no_nan(monkeypatch, zynqfire):
     """NaN is no JSON."""
     stub(monkeypatch, lambda: Answer({"loss": float("nan")}))
     assert zynqfire("networks", "--json")[0] == 3
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64])
+def test_a_seed_of_more_than_64_bits_is_refused(refused, tmp_path, seed):
+    sentence = f"{seed} is not in the range 0<=x<={2**64 - 1}."
+    for command in ("train", "export"):
+        out = tmp_path / "out"
+        assert sentence in refused(command, "zynqnet-32", "--out", out, "--seed", seed)
+        assert not out.exists()

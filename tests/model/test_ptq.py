@@ -161,7 +161,7 @@ def test_a_finished_run_is_returned_as_it_is_and_others_are_refused(run, tmp_pat
         quantize(of_run(run, EIGHT), out, images=64)
     with pytest.raises(Refusal, match="was started with corrected True, not False"):
         quantize(of_run(run, EIGHT), out, images=32, corrected=False)
-    with pytest.raises(Refusal, match="was started with another network than small"):
+    with pytest.raises(Refusal, match="than small, its weight_bits is 8, not 4"):
         quantize(of_run(run, {}), out, images=32)
     with pytest.raises(Refusal, match=r"was started with float None, not float\.pt of sha256"):
         quantize(of_run(run, {}), run)

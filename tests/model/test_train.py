@@ -271,7 +271,7 @@ def test_other_settings_in_the_same_folder_are_refused(stripes, brief, tmp_path)
         train(brief(), "stripes", run, epochs=3, seed=1)
     with pytest.raises(Refusal, match="was started with data stripes, not digits"):
         train(brief(), "digits", run, epochs=3)
-    with pytest.raises(Refusal, match="was started with another network than tiny"):
+    with pytest.raises(Refusal, match="than tiny, its weight_bits is 4, not 3; choose"):
         train(brief(weight_bits=3), "stripes", run, epochs=3)
     with pytest.raises(Refusal, match="must be a new, an empty or a run's folder"):
         train(brief(), "stripes", tmp_path)
