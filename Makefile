@@ -47,8 +47,10 @@ $(STAMP):
 demo: setup  ## train, export, compile, simulate and budget zynqnet-32; ends in one table
 	@$(ZYNQFIRE) demo
 
+# In the order of the files, which has the quick ones last: else two long ones end alone.
 test: setup  ## every test and RTL bench but the long ones
-	@.venv/bin/python -m pytest -m "not long" -n auto --dist loadfile --durations=20
+	@.venv/bin/python -m pytest -m "not long" -n auto --dist loadfile \
+	  --no-loadscope-reorder --durations=20
 
 test-long: setup  ## the tests that take minutes to hours
 	@.venv/bin/python -m pytest -m long

@@ -50,7 +50,10 @@ def mobile(size=(8, 9)):
     return build.output(build.sum_pool("pool", tensor))
 
 
-@pytest.mark.parametrize(("interval", "lanes"), [(4000, [1, 1]), (1300, [3, 2])])
+@pytest.mark.parametrize(
+    ("interval", "lanes"),
+    [pytest.param(4000, [1, 1], marks=pytest.mark.long), (1300, [3, 2])],
+)
 def test_separable_blocks_keep_the_interval(interval, lanes, tmp_path):
     layers = check(mobile(), tmp_path / "build", interval)["layers"]
     found = {layer["name"]: (layer["pe"], layer["simd"]) for layer in layers}
@@ -68,8 +71,10 @@ def framed(last):
 
 @pytest.mark.parametrize(
     "last",
-    [lambda build, tensor: build.sum_pool("pool", tensor), lambda build, tensor: tensor],
-    ids=["pooled", "map"],
+    [
+        pytest.param(lambda build, tensor: build.sum_pool("pool", tensor), id="pooled"),
+        pytest.param(lambda build, tensor: tensor, id="map", marks=pytest.mark.long),
+    ],
 )
 def test_padding_as_large_as_the_kernel(last, tmp_path):
     check(framed(last), tmp_path / "build", 9000)

@@ -66,7 +66,10 @@ def read_back(wanted: list[Placed], folder: Path, damage=lambda: None) -> list[s
     return found
 
 
-@pytest.mark.parametrize(("family", "kind"), CUTS)
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [pytest.param(*key, marks=[pytest.mark.long] * (key[0] == "xcup")) for key in CUTS],
+)
 def test_words_read_back_are_the_words_written(family, kind, tmp_path):
     """Block RAM and LUTs, all words and bits."""
     wanted = placed(family, kind)
