@@ -62,9 +62,35 @@ def compiled(result: Mapping[str, Any]) -> list[Table]:
 
 
 def synthesized(result: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of `synth`."""
+    """Return the tables of `synth`; where the tool is Vivado, our own numbers beside its."""
+    if "estimate" in result:
+        return _beside_ours(result)
     layers = [{"layer": name} | dict(use) for name, use in result.get("by_layer", {}).items()]
     return [*([rows(layers)] if layers else []), facts("Synthesized", result)]
+
+
+def _beside_ours(result: Mapping[str, Any]) -> list[Table]:
+    """Return estimate / Vivado by layer, and what the whole design takes of the part."""
+    ours, keys = result["estimate"], list(result["whole"])
+    lines = [
+        (name, ours["by_layer"].get(name, {}), found) for name, found in result["by_layer"].items()
+    ]
+    lines.append(("accelerator", ours, result))
+
+    def beside(guess: Mapping[str, Any], found: Mapping[str, Any], key: str) -> str:
+        return f"{text(guess.get(key))} / {text(found[key])}"
+
+    return [
+        rows(
+            [
+                {"layer": name} | {key: beside(guess, found, key) for key in keys}
+                for name, guess, found in lines
+            ],
+            "Estimated / Vivado; the accelerator has its ports, too",
+        ),
+        against(result["whole"], result["available"], "The whole bitstream"),
+        facts("Synthesized", result),
+    ]
 
 
 def profiled(net: str, result: Mapping[str, Any]) -> list[Table]:

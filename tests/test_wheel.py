@@ -78,6 +78,7 @@ def test_wheel_holds_what_it_needs(wheel):
         "hls/rtl/*.sv",
         "hls/rtl/sources.f",
         "board/boards/*.toml",
+        "board/vivado/*.tcl",
         "model/networks/*.toml",
         "rtl_tb/sv/*.sv",
         "rtl_tb/*.py",
