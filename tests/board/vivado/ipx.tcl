@@ -214,6 +214,17 @@ stub::command ipx::save_core {} {} 1 1 {
     }
     stub::write [file join $stub::state(root) component.xml] \
         [dict create vlnv $got(vendor):$got(library):$got(name):$got(version) buses $stub::buses]
+    set lines {}
+    dict for {bus facts} $stub::buses {
+        dict for {signal port} [dict get $facts signals] {
+            lassign $port name bits
+            set given [dict get $stub::signals [dict get $facts kind] $signal]
+            set slave [expr {[dict get $facts mode] eq "slave"}]
+            set direction [expr {($given eq "input") == $slave ? "input" : "output"}]
+            append lines "$name $direction $bits\n"
+        }
+    }
+    stub::write [file join $stub::state(root) ports.txt] $lines
     set stub::state(packaged) 1
 }
 
