@@ -36,6 +36,7 @@ _SAFE = re.compile(r"[\w./+-]+", re.ASCII)  # paths that survive Tcl, shells and
 _SHOWN = re.compile(r"zynqfire: (.*)|((?:Starting .* Task|ERROR: |CRITICAL WARNING: ).*)")
 _UNREAD = re.compile(r".*(?:could not open|ignoring malformed) \$readmem.*")
 _MACRO = "`ifndef SYNTHESIS\n`define SYNTHESIS\n`endif\n"
+_JOBS = 4  # runs at a time, each of which takes gigabytes of memory
 _STOP_SECONDS = 10  # that Vivado has to stop before it is killed
 
 Report = Callable[[str], object]
@@ -111,7 +112,7 @@ def synth(
         "clock_mhz": f"{clock_mhz or board.clock_mhz:g}",
         "in_bits": manifest["ip"]["in_bits"],
         "out_bits": manifest["ip"]["out_bits"],
-        "jobs": max(1, min(8, os.cpu_count() or 1)),
+        "jobs": min(_JOBS, os.cpu_count() or 1),
     }
     if board.board_part:
         settings["board_part"] = board.board_part

@@ -67,11 +67,11 @@ proc parameter {bus name value} {
     set_property value $value $found
 }
 
-foreach bus {s_axis m_axis s_axi} {
-    ipx::associate_bus_interfaces -busif $bus -clock aclk -reset aresetn $core
-}
+parameter $interface(aclk) ASSOCIATED_BUSIF s_axis:m_axis:s_axi
+parameter $interface(aclk) ASSOCIATED_RESET aresetn
 parameter $interface(aresetn) POLARITY ACTIVE_LOW
 parameter $interface(irq) SENSITIVITY LEVEL_HIGH
+parameter $interface(s_axi) PROTOCOL AXI4LITE
 
 set map [ipx::get_memory_maps -quiet s_axi -of_objects $core]
 if {$map eq ""} {

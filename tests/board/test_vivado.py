@@ -87,7 +87,9 @@ def test_answer(build, tool, zynqfire):
     assert names == ["synth.json", *reports, "work", "zynqfire.bit", "zynqfire.hwh"]
     lines = [line for line in err.splitlines() if line.startswith("vivado: ")]
     assert lines[0] == "vivado: package zynqfire for xc7z020clg400-1"
-    assert "vivado: placement, routing, bitstream" in lines and lines[-1] == "vivado: done"
+    at = lines.index("vivado: placement, routing, bitstream")
+    assert lines[at + 1 : at + 3] == ["vivado: Starting Placer Task", "vivado: reports"]
+    assert lines[-1] == "vivado: done"
 
 
 def test_table(build, tool, zynqfire):

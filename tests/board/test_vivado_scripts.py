@@ -136,9 +136,13 @@ ULTRASCALE = {
     "bd_rule:zynq_ultra_ps_e": ("bd_rule:zynq_ps", "there is no xilinx.com:bd_rule:zynq_ps"),
 }
 PACKAGE = {
-    "-clock aclk -reset aresetn": ("-clock aclk", "-reset cannot be $|-reset cannot be  "),
-    "-clock aclk -": ("-clock aresetn -", "-clock cannot be aresetn"),
-    "foreach bus {s_axis m_axis s_axi}": ("foreach bus {s_axis s_axi}", "m_axis has no clock"),
+    "ASSOCIATED_BUSIF s_axis:m_axis:s_axi": (
+        "ASSOCIATED_BUSIF s_axis:s_axi",
+        "m_axis must be with aclk",
+    ),
+    "ASSOCIATED_RESET aresetn": ("ASSOCIATED_RESET aclk", "ASSOCIATED_RESET of aclk must be ares"),
+    "SENSITIVITY LEVEL_HIGH": ("SENSITIVITY EDGE_RISING", "SENSITIVITY of irq must be LEVEL_HIGH"),
+    "PROTOCOL AXI4LITE": ("PROTOCOL AXI4", "PROTOCOL of s_axi must be AXI4LITE"),
     "range 4096": ("range 65536", "the registers must have 4096 bytes"),
     "{Memory Initialization Files}": ("{Memory Contents}", "there is no file type Memory Cont"),
     "POLARITY ACTIVE_LOW": ("POLARITY ACTIVE_HIGH", "POLARITY of aresetn must be ACTIVE_LOW"),

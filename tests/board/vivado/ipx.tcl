@@ -5,7 +5,7 @@
 
 namespace eval ipx {}
 namespace eval stub {
-    variable buses {}       ;# interface: vlnv, mode, parameters, clock, reset, map, signals
+    variable buses {}       ;# interface: kind, mode, parameters, signals
     # Of each signal of an interface, who drives it where the interface is a slave.
     variable signals {
         xilinx.com:interface:axis {
@@ -137,23 +137,15 @@ stub::command ipx::get_bus_interfaces {-of_objects -filter} {} 0 1 {
     stub::needs core
     if {[dict exists $stub::buses [lindex $words 0]]} { return interface:[lindex $words 0] }
 }
-stub::command ipx::associate_bus_interfaces {-busif -clock -reset} {-remove} 1 1 {
-    foreach {option kind} {-busif *:interface:* -clock *:clock -reset *:reset} {
-        set name [stub::option $option]
-        if {![dict exists $stub::buses $name]
-            || ![string match $kind [dict get $stub::buses $name kind]]} {
-            error "ipx::associate_bus_interfaces: $option cannot be $name"
-        }
-    }
-    dict set stub::buses [stub::option -busif] clock [stub::option -clock]
-    dict set stub::buses [stub::option -busif] reset [stub::option -reset]
-}
 stub::command ipx::get_bus_parameters {-of_objects} {} 0 1 {
     set bus [string range [stub::option -of_objects] 10 end]
     if {[dict exists $stub::buses $bus parameters [lindex $words 0]]} {
-        set ::stub::properties(parameter:$bus:[lindex $words 0],value) \
-            [dict get $stub::buses $bus parameters [lindex $words 0]]
-        return parameter:$bus:[lindex $words 0]
+        set parameter parameter:$bus:[lindex $words 0]
+        if {![info exists stub::properties($parameter,value)]} {
+            set ::stub::properties($parameter,value) \
+                [dict get $stub::buses $bus parameters [lindex $words 0]]
+        }
+        return $parameter
     }
 }
 stub::command ipx::add_bus_parameter {} {} 2 2 {
@@ -193,16 +185,19 @@ stub::command ipx::save_core {} {} 1 1 {
     foreach property {vendor library name version core_revision} {
         set got($property) $stub::properties(core:,$property)
     }
-    dict for {bus facts} $stub::buses {
-        if {[string match *:interface:* [dict get $facts kind]]
-            && !([dict exists $facts clock] && [dict exists $facts reset])} {
-            error "ipx::save_core: $bus has no clock and reset"
-        }
-    }
-    foreach {bus name value} {aresetn POLARITY ACTIVE_LOW irq SENSITIVITY LEVEL_HIGH} {
+    foreach {bus name value} {
+        aresetn POLARITY ACTIVE_LOW irq SENSITIVITY LEVEL_HIGH s_axi PROTOCOL AXI4LITE
+        aclk ASSOCIATED_RESET aresetn
+    } {
         set key parameter:$bus:$name,value
         if {![info exists stub::properties($key)] || $stub::properties($key) ne $value} {
             error "ipx::save_core: $name of $bus must be $value"
+        }
+    }
+    set clocked [split $stub::properties(parameter:aclk:ASSOCIATED_BUSIF,value) :]
+    dict for {bus facts} $stub::buses {
+        if {[string match *:interface:* [dict get $facts kind]] != ($bus in $clocked)} {
+            error "ipx::save_core: $bus must be with aclk, if it is a bus"
         }
     }
     set key block:$stub::state(block)
@@ -242,7 +237,7 @@ proc stub::load_component {path} {
         switch -glob [dict get $facts kind] {
             *:interface:* {
                 set protocol [lindex [split [dict get $facts kind] :] end]
-                lappend interfaces $bus $mode $protocol [dict get $facts clock] 1
+                lappend interfaces $bus $mode $protocol aclk 1
                 if {$protocol eq "axis"} {
                     lappend widths $bus [lindex [dict get $facts signals TDATA] 1]
                 }

@@ -240,6 +240,9 @@ proc stub::finish_run {run} {
     set folder [file join $state(folder) project.runs $run]
     file mkdir $folder
     write [file join $folder runme.log] "INFO: \[Common 17-83\] Releasing license\n"
+    if {$run eq "impl_1"} {
+        puts "Starting Placer Task\nINFO: \[Timing 38-35\] Done setting XDC timing constraints."
+    }
     if {$run eq "impl_1" && $state(bitstream)} {
         write [file join $folder $state(top).bit] "bitstream of $state(part)\n"
     }
