@@ -35,6 +35,13 @@ def _list(**properties: Any) -> dict[str, Any]:
 
 _COST = _object(**dict.fromkeys(("lut", "lutram", "srl", "ff", "bram36", "dsp"), _AMOUNT))
 _FULL_MAPS = ("maps", "bits", "bram36", "double_bits", "double_bram36")
+# offset, access, reset, and of each field its lowest bit and width
+_REGISTER = {
+    "type": "array",
+    "prefixItems": [_AMOUNT, _TEXT, _AMOUNT, {"type": "object"}],
+    "minItems": 4,
+    "items": False,
+}
 _FORM: dict[str, Any] = {
     "format": {"const": FORMAT},
     "name": _TEXT,
@@ -65,6 +72,18 @@ _FORM: dict[str, Any] = {
         file=_WHERE,
         words32=_COUNT,
         signature=_AMOUNT,
+    ),
+    "ip": _object(
+        top=_TEXT,
+        packager_top=_TEXT,
+        sources={"type": "array", "items": _WHERE, "minItems": 1},
+        in_bits={"enum": [32, 64, 128]},
+        out_bits={"enum": [32, 64]},
+        input_bytes=_COUNT,
+        output_bytes=_COUNT,
+        network_hash=_AMOUNT,
+        interval_cycles=_COUNT,
+        registers={"type": "object", "additionalProperties": _REGISTER},
     ),
     "board": _TEXT,
     "part": _TEXT,

@@ -21,6 +21,11 @@ AXI = {
     **{f"{c}{s}": 1 for c in ("aw", "w", "b", "ar", "r") for s in ("valid", "ready")},
 }
 INPUTS = ("awaddr", "awvalid", "wdata", "wstrb", "wvalid", "bready", "araddr", "arvalid", "rready")
+EVENTS = ("begin_i", "in_i", "late_i", "out_i", "packet_i", "input_stall_i", "output_stall_i")
+EVENTS += ("draining_i", "faults_i")
+OUTPUTS = ("irq_o", "lines_o", "live_o", "soft_o", "abort_o")
+CONSTANTS = {"Network": sized(0x89ABCDEF, 32), "InputBytes": 3072, "OutputBytes": 40}
+CONSTANTS |= {"InBytes": 8, "OutBytes": 4}
 WORDS = {"one": (5,), "three": (7, 1, 40), "four": (3, 9, 2, 30)}
 AT = {name: entry[0] for name, entry in REGISTERS.items()}
 
@@ -30,8 +35,9 @@ def _case(words: tuple[int, ...]) -> Case:
     table = sum(number << 32 * m for m, number in enumerate(words))
     ports = {f"s_axi_{name}": width for name, width in AXI.items()}
     ports |= {"run_o": 1, "load_begin_o": 1, "load_we_o": count, "load_data_o": 32}
-    ports |= {"signature_i": 32 * count, "signed_i": count}
-    parameters = {"Memories": count, "Words": sized(table, 32 * count)}
+    ports |= {"signatures_i": 32 * count, "signed_i": count, "packet_o": 16, "faults_i": 4}
+    ports |= dict.fromkeys((*EVENTS[:-1], *OUTPUTS), 1)
+    parameters = {"Memories": count, "Words": sized(table, 32 * count), **CONSTANTS}
     return Case(parameters, ports, inputs=tuple(f"s_axi_{name}" for name in INPUTS))
 
 
@@ -115,7 +121,8 @@ async def _start(dut, name: str, stalled: float) -> Host:
     for port in INPUTS:
         getattr(dut, f"{name}_s_axi_{port}").value = 0
     getattr(dut, f"{name}_rst_i").value = 1
-    getattr(dut, f"{name}_signed_i").value = 0
+    for port in ("signed_i", *EVENTS):
+        getattr(dut, f"{name}_{port}").value = 0
     host = Host(dut, name, stalled)
     Clock(host.port("clk_i"), 4, "ns").start()
     await host.reset()
@@ -217,7 +224,7 @@ async def shows(dut, name, stalled):
     host = await _start(dut, name, stalled)
     signatures = _pieces(len(host.words))
     packed = sum(value << 32 * m for m, value in enumerate(signatures))
-    host.port("signature_i").value = packed
+    host.port("signatures_i").value = packed
     for _ in range(6):
         valid = random.getrandbits(len(host.words))
         host.port("signed_i").value = valid
@@ -240,6 +247,7 @@ async def a_write_a_cycle(dut):
     edge = RisingEdge(part.clk_i)
     Clock(part.clk_i, 4, "ns").start()
     part.drive(**dict.fromkeys((f"s_axi_{port}" for port in INPUTS), 0), rst_i=1)
+    part.drive(**dict.fromkeys(EVENTS, 0))
     await edge
     await edge
     part.drive(rst_i=0, s_axi_awvalid=1, s_axi_wvalid=1, s_axi_wstrb=15, s_axi_bready=1)
@@ -254,7 +262,7 @@ async def a_write_a_cycle(dut):
         loads = 4 <= cycle < 4 + left
         assert part.read("load_we_o") == [4 * loads], cycle
         assert not loads or part.read("load_data_o") == [1000 + cycle - 3]
-        assert part.read("load_begin_o") == [cycle == 3]
+        assert part.read("load_begin_o") == [cycle in (0, 3)]
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
@@ -264,6 +272,7 @@ async def reset_forgets(dut):
     edge = RisingEdge(part.clk_i)
     Clock(part.clk_i, 4, "ns").start()
     part.drive(**dict.fromkeys((f"s_axi_{port}" for port in INPUTS), 0), rst_i=1, signed_i=0)
+    part.drive(**dict.fromkeys(EVENTS, 0))
     await edge
     await edge
     for wait in range(8):

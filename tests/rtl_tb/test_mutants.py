@@ -105,12 +105,12 @@ NAMED = {
         "zf_signature", ("if (rst_i || clear_i) begin", "if (rst_i) begin", 1)
     ),
     "frames taken when one memory is loaded": named(
-        "zf_control", ("run_o        <= &all_loaded_q", "run_o        <= |all_loaded_q", 1)
+        "zf_load", ("run_o        <= &all_loaded_q", "run_o        <= |all_loaded_q", 1)
     ),
     "a piece beyond the last one loaded": named(
-        "zf_control", ("taken = data_write && some;", "taken = data_write;", 1)
+        "zf_load", ("taken = data_write_i && some;", "taken = data_write_i;", 1)
     ),
-    "one byte written as four": named("zf_control", ("(write_bytes == 4'b1111)", "(1'b1)", 1)),
+    "one byte written as four": named("zf_axi_lite", ("= write_bytes == 4'b1111", "= 1'b1", 1)),
     "weights from outside one bit off": named(
         "zf_mvu",
         (
