@@ -260,11 +260,12 @@ class Accelerator:
         """Write a register by its name."""
         self.device.write(self._registers[register][0], value)
 
-    def _bit(self, register: str, field: str) -> int:
+    def bit(self, register: str, field: str) -> int:
+        """Return the lowest bit of a field of a register."""
         return 1 << self._registers[register][3][field][0]
 
     def _has(self, register: str, field: str, value: int) -> bool:
-        return bool(value & self._bit(register, field))
+        return bool(value & self.bit(register, field))
 
     def _must_be_open(self) -> None:
         if self._closed:
@@ -310,7 +311,7 @@ class Accelerator:
     def _restart(self) -> None:
         """Forget transfers and frames under way, on both sides."""
         self.device.reset()
-        self.write("CONTROL", self._bit("CONTROL", "abort"))
+        self.write("CONTROL", self.bit("CONTROL", "abort"))
         self.write("PACKET", 1)
         self._packet = 1
 

@@ -126,6 +126,11 @@ class SimDevice:
         """How many clocks have passed."""
         return self._call("clocks")
 
+    @property
+    def received(self) -> int:
+        """How many bytes the last packet had that came."""
+        return self._call("received")
+
     def read(self, offset: int) -> int:
         """Return a register."""
         return self._call("read", offset)
@@ -156,7 +161,7 @@ class SimDevice:
         """Tell whether the packet has been received, at the latest after `timeout` seconds."""
         if not self._wait("receiving", RECEIVED, timeout):
             return False
-        came, wanted = self._call("received"), self._receives.nbytes
+        came, wanted = self.received, self._receives.nbytes
         if came != wanted:
             raise RuntimeError(f"simulated DMA: a packet must have {wanted} bytes, not {came}")
         return True

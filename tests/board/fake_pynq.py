@@ -83,9 +83,14 @@ class Channel:
             return True
         try:
             ended = getattr(device, f"wait_{self.way}")(0.002)
-        except RuntimeError:  # the DMA stops with DMAIntErr
-            self.running = False
-            return False
+        except RuntimeError:
+            came = getattr(device, "received", self.buffer.nbytes)
+            if came >= self.buffer.nbytes:
+                self.running = False  # DMAIntErr; what is shorter than the buffer just ends
+                return False
+            ended, self.transferred = True, came
+        else:
+            self.transferred = self.buffer.nbytes
         if ended:
             self.landed = self.buffer
             if self.way == "received":
@@ -125,7 +130,7 @@ class Channel:
         need(self.buffer is not None, "a wait without a transfer")
         while not self.idle:
             need(self.running, "DMA channel not started")
-        self.transferred, self.buffer = self.buffer.nbytes, None
+        self.buffer = None
 
 
 class Dma:
@@ -152,8 +157,12 @@ class Pynq:
 
     def __init__(self, device, ip, vlnv="zynqfire:zynqfire:zynqfire:1.0"):
         self.device, self.ip, self.vlnv = device, ip, vlnv
-        self.bitstreams, self.buffers = [], weakref.WeakSet()
+        self.bitstreams, self._buffers = [], []
         self._addresses = itertools.count(0x1000_0000, 1 << 26)
+
+    def alive(self):
+        """Return how many buffers are in use."""
+        return sum(buffer() is not None for buffer in self._buffers)
 
     def Overlay(self, bitfile):
         """Return the overlay of a bitstream."""
@@ -170,7 +179,7 @@ class Pynq:
         made = np.full(size, 0x77, np.uint8).view(dtype).reshape(shape).view(Buffer)
         made.memory, made.start = np.full(size, 0xA5, np.uint8), 0
         made.address, made.freed = next(self._addresses) // PAGE * PAGE, [False]
-        self.buffers.add(made)
+        self._buffers.append(weakref.ref(made))
         return made
 
 
