@@ -103,9 +103,7 @@ def test_hardware_that_stands_still_says_so(build, accelerator):
     accelerator(frames(4))
     accelerator.timeout = 0.3
     accelerator.write("CONTROL", accelerator.bit("CONTROL", "lines"))
-    with pytest.raises(
-        AcceleratorError, match=r"must move within 0.3 s, none did: running"
-    ):
+    with pytest.raises(AcceleratorError, match=r"must move within 0.3 s, none did: running"):
         accelerator(frames(4))
     assert np.array_equal(accelerator(frames(4)), expected(build, frames(4)))
 
