@@ -93,6 +93,11 @@ def _beside_ours(result: Mapping[str, Any]) -> list[Table]:
     ]
 
 
+def archive(result: Mapping[str, Any]) -> list[Table]:
+    """Return the tables of `package`."""
+    return [facts("Packed", dict(result) | {"files": len(result["files"])})]
+
+
 def profiled(net: str, result: Mapping[str, Any]) -> list[Table]:
     """Return the tables of `profile`: layers, modules, bits, ZynqNet's rules, sums and ratios."""
     from .hls.cuts import RAMB36_BITS

@@ -269,6 +269,26 @@ def synth(build: Path, tool: str, clock: float | None) -> Answer:
     return Answer(result, _tables.synthesized(result), yes=result.get("timing_met", True))
 
 
+@subcommand(
+    "package",
+    example="zynqfire package build -o zynqnet-32.zip",
+    make="make package NET=zynqnet-32",
+)
+@click.argument("build", type=FOLDER)
+@click.option("-o", "--out", type=PATH, required=True, help="The .zip file to write.")
+def package(build: Path, out: Path) -> Answer:
+    """Pack a build for the board.
+
+    The bitstream where Vivado made one, the driver for Python and for C, a self-test with golden
+    vectors, and a notebook. The self-test also runs on the RTL in the archive.
+    """
+    writable(out)
+    from .board.package import package as pack_build
+
+    result = pack_build(build, out, say)
+    return Answer(result, _tables.archive(result))
+
+
 @subcommand("boards", example="zynqfire boards")
 def boards() -> Answer:
     """List the boards that are known."""
@@ -306,6 +326,7 @@ for each in (
     simulate,
     budget,
     synth,
+    package,
     profile,
     networks,
     boards,

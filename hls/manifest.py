@@ -88,6 +88,7 @@ _FORM: dict[str, Any] = {
     "board": _TEXT,
     "part": _TEXT,
     "family": _TEXT,
+    "clock_mhz": _AMOUNT,
     "limits": {"type": "object", "additionalProperties": _AMOUNT}
     | {"required": ["bram36", "uram", "lut", "slicem_lut"]},
     "interval_cycles": _COUNT,

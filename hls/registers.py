@@ -1,8 +1,8 @@
 """The register map: `registers.toml`, and what is generated from it.
 
-``python -m zynqfire.hls.registers`` writes the decoder in SystemVerilog, the table for the driver
-and the page for people, so that no offset is typed twice. The three are committed, and a test holds
-that they are what `generated` returns.
+``python -m zynqfire.hls.registers`` writes the decoder in SystemVerilog, the table for the driver,
+the macros for programs in C and the page for people, so that no offset is typed twice. They are
+committed, and a test holds that they are what `generated` returns.
 """
 
 from __future__ import annotations
@@ -239,6 +239,25 @@ def table(registers: tuple[Register, ...]) -> str:
     return "\n".join([*lines, "}", ""])
 
 
+def header(registers: tuple[Register, ...]) -> str:
+    """Return the map as macros of C: offsets, the bits of each field, values of constants."""
+    lines = [
+        "/* SPDX-License-Identifier: Apache-2.0",
+        " *",
+        " * The register map: byte offsets, bits of fields. Generated from hls/registers.toml.",
+        " */",
+        "#ifndef ZYNQFIRE_REGISTERS_H",
+        "#define ZYNQFIRE_REGISTERS_H",
+        "",
+    ]
+    for r in registers:
+        lines.append(f"#define ZYNQFIRE_{r.name} 0x{r.offset:03x}u")
+        if r.constant:
+            lines.append(f"#define ZYNQFIRE_{r.name}_RESET 0x{r.reset:08x}u")
+        lines += [f"#define ZYNQFIRE_{r.name}_{f.name.upper()} 0x{f.mask:x}u" for f in r.fields]
+    return "\n".join([*lines, "", "#endif", ""])
+
+
 _PAGE = """\
 # Registers
 
@@ -286,6 +305,7 @@ def generated() -> dict[Path, str]:
     return {
         HERE / "rtl" / "zf_registers.sv": verilog(registers),
         HERE / "register_map.py": table(registers),
+        HERE.parent / "board" / "baremetal" / "zynqfire_registers.h": header(registers),
         HERE.parent / "docs" / "registers.md": page(registers),
     }
 

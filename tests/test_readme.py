@@ -12,9 +12,8 @@ from zynqfire.hls.reader import SUPPORTED
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
-DOCUMENTS += [
-    f"docs/{name}.md" for name in ("results", "board", "glyphs", "packed", "scaling", "training")
-]
+GUIDES = ("board", "driver", "glyphs", "packed", "results", "scaling", "training")
+DOCUMENTS += [f"docs/{name}.md" for name in GUIDES]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.M)[1].split())
 VARIABLES = set(re.findall(r"^([A-Z]+) \??= ", MAKEFILE, re.M)) | {"PYTHON"}

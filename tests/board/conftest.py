@@ -1,6 +1,6 @@
-"""Lets the tests of this folder import the builder of small QONNX models that those of hls have."""
+"""Lets the tests of this folder import what is beside them, and the models of those of hls."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "hls"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "hls"), str(Path(__file__).parent)]
