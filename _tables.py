@@ -61,7 +61,7 @@ def compiled(result: Mapping[str, Any]) -> list[Table]:
     return [*_optional_rows(result, "layers"), facts("Compiled", result)]
 
 
-def synthesized(result: Mapping[str, Any]) -> list[Table]:
+def synthesized(result: Mapping[str, Any]) -> list[Table | str]:
     """Return the tables of `synth`; where the tool is Vivado, our own numbers beside its."""
     if "estimate" in result:
         return _beside_ours(result)
@@ -69,16 +69,16 @@ def synthesized(result: Mapping[str, Any]) -> list[Table]:
     return [*([rows(layers)] if layers else []), facts("Synthesized", result)]
 
 
-def _beside_ours(result: Mapping[str, Any]) -> list[Table]:
+def _beside_ours(result: Mapping[str, Any]) -> list[Table | str]:
     """Return estimate / Vivado by layer, and what the whole design takes of the part."""
     ours, keys = result["estimate"], list(result["whole"])
-    lines = [
-        (name, ours["by_layer"].get(name, {}), found) for name, found in result["by_layer"].items()
-    ]
+    lines = [(name, cost, result["by_layer"].get(name)) for name, cost in ours["by_layer"].items()]
     lines.append(("accelerator", ours, result))
+    lost = ", ".join(result["dissolved"])
+    remark = [f"Vivado put these into others, they are in the sum only: {lost}"] if lost else []
 
-    def beside(guess: Mapping[str, Any], found: Mapping[str, Any], key: str) -> str:
-        return f"{text(guess.get(key))} / {text(found[key])}"
+    def beside(guess: Mapping[str, Any], found: Mapping[str, Any] | None, key: str) -> str:
+        return f"{text(guess[key])} / {text(found and found[key])}"
 
     return [
         rows(
@@ -88,6 +88,7 @@ def _beside_ours(result: Mapping[str, Any]) -> list[Table]:
             ],
             "Estimated / Vivado; the accelerator has its ports, too",
         ),
+        *remark,
         against(result["whole"], result["available"], "The whole bitstream"),
         facts("Synthesized", result),
     ]

@@ -83,8 +83,10 @@ def synth(
     -------
     dict
         As of Yosys, of the accelerator alone; and ``whole``, with everything around it,
-        ``estimate``, our own numbers, the slacks, and the files. Where timing is not met
-        ``timing_met`` is false and there is no bitstream.
+        ``estimate``, our own numbers, the slacks, and the files. ``dissolved`` are instances
+        that Vivado put into others: what they take is only in the sum, and a layer all of whose
+        instances are dissolved is not in ``by_layer``. Where timing is not met ``timing_met`` is
+        false and there is no bitstream.
 
     Raises
     ------
@@ -266,10 +268,11 @@ def _answer(folder: Path, manifest: Mapping[str, Any], facts: Mapping[str, Any])
     timing = reports.timing(reports.read(folder, reports.TIMING))
     own = reports.instance(top, IP)
     layer_of = {item["instance"]: item["layer"] for item in manifest["instances"]}
-    by_layer = dict.fromkeys(layer_of.values(), Estimate())
     instances = reports.found(own, layer_of)
-    for name, node in instances.items():
-        by_layer[layer_of[name]] += node.estimate
+    by_layer: dict[str, Estimate] = {}
+    for name, layer in layer_of.items():
+        if name in instances:
+            by_layer[layer] = by_layer.get(layer, Estimate()) + instances[name].estimate
     bitstream, handoff = folder / BITSTREAM, folder / HANDOFF
     answer: dict[str, Any] = {"tool": "vivado", "version": facts["version"]}
     answer |= {"part": manifest["part"], "board": manifest["board"], **entry(own.estimate)}

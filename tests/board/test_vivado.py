@@ -98,7 +98,20 @@ def test_table(build, tool, zynqfire):
     assert code == 0 and "Estimated / Vivado" in out
     (line,) = [line for line in out.splitlines() if line.split()[:1] == ["conv1"]]
     assert line.split()[1:4] == ["2,200", "/", "2,210"]
+    assert "in the sum only: u_fire2_squeeze_fork" in " ".join(out.split())
     assert "2,566 / 5,631" in out and "9,307" in out
+
+
+def test_a_layer_that_is_dissolved_whole(build, tool, zynqfire):
+    """It has no numbers of its own, not zeros."""
+    text = (build / "manifest.json").read_text()
+    (build / "manifest.json").write_text(text.replace("u_axis_in", "u_gone"))
+    code, out, _ = zynqfire("synth", build, "--tool", "vivado", "--json")
+    answer = json.loads(out)
+    assert code == 0 and "input" not in answer["by_layer"] and "u_gone" in answer["dissolved"]
+    out = zynqfire("synth", build, "--tool", "vivado")[1]
+    (line,) = [line for line in out.splitlines() if line.split()[:1] == ["input"]]
+    assert line.split()[1:4] == ["0", "/", "-"]
 
 
 def test_sources_as_vivado_gets_them(build, tool):

@@ -62,8 +62,9 @@ def answer(build, tmp_path, monkeypatch):
 def test_a_build_goes_through(build, answer):
     """Every layer is found in the reports that fit it; our own numbers stand beside."""
     manifest = json.loads((build / "manifest.json").read_text())
-    layers = [item["layer"] for item in manifest["instances"]]
-    assert list(answer["by_layer"]) == list(dict.fromkeys(layers))
+    layers = {item["layer"] for item in manifest["instances"]}
+    assert set(answer["estimate"]["by_layer"]) == layers >= set(answer["by_layer"])
+    assert {"input", "conv1", "fire2/expand3", "conv10", "pool"} <= set(answer["by_layer"])
     assert answer["by_layer"]["conv1"]["lut"] == 2210
     assert answer["estimate"]["lut"] == manifest["estimate"]["lut"]
     for key in ("u_conv1", "u_conv10", "u_fire2_expand3", "u_pool"):
