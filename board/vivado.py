@@ -136,7 +136,10 @@ def synth(
         if match := _UNREAD.search(log.read_text(errors="replace")):
             raise Refusal(f"vivado: every memory must have its contents, {log} says: {match[0]}")
     facts = {"key": key, "version": tool, "clock_mhz": float(settings["clock_mhz"])}
-    facts["timing_met"] = _answer(work / "out", manifest, facts)["timing_met"]
+    try:
+        facts["timing_met"] = _answer(work / "out", manifest, facts)["timing_met"]
+    except Refusal as refusal:
+        raise Refusal(f"{refusal} (what Vivado made is in {work / 'out'})") from None
     if not facts["timing_met"]:
         (work / "out" / BITSTREAM).unlink()
     for file in sorted((work / "out").iterdir()):
@@ -310,8 +313,9 @@ def _late(timing: reports.Timing, fmax: float) -> str:
     asked = f"timing: must be met at {1000 / timing.period:.4g} MHz"
     if timing.wns < 0:
         return f"{asked}, WNS is {timing.wns:g} ns: no bitstream; try --clock {math.floor(fmax)}"
-    name, slack = min((("WHS", timing.whs), ("WPWS", timing.wpws)), key=lambda each: each[1])
-    return f"{asked}, {name} is {slack:g} ns: no bitstream, and no slower clock would help"
+    if timing.whs < 0:
+        return f"{asked}, WHS is {timing.whs:g} ns: no bitstream, and no slower clock would help"
+    return f"{asked}, WPWS is {timing.wpws:g} ns: no bitstream; try a slower --clock"
 
 
 def _layer(path: str, layer_of: Mapping[str, str]) -> str:

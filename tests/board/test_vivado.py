@@ -186,19 +186,48 @@ def test_an_old_bitstream_does_not_outlive_its_design(build, tool, late, monkeyp
     assert not list((build / "vivado").glob("*.bit"))
 
 
-def test_hold_is_not_helped_by_a_slower_clock(build, tool, tmp_path):
-    """Then no clock is named."""
-    folder = tmp_path / "hold"
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            "  30123        0.031  ",
+            "  30123       -0.031  ",
+            "WHS is -0.031 ns: no bitstream, and no",
+        ),
+        (
+            "  3.980        0.000  ",
+            " -0.020       -0.020  ",
+            "WPWS is -0.02 ns: no bitstream; try a",
+        ),
+    ],
+)
+def test_what_else_may_not_be_met(build, tool, tmp_path, old, new, sentence):
+    """Hold is not helped by a slower clock, a pulse that is too short is."""
+    folder = tmp_path / "reports"
     folder.mkdir()
     for file in (vivado_builds.REPORTS / "xc7").iterdir():
-        text = file.read_text().replace("  30123        0.031  ", "  30123       -0.031  ")
-        (folder / file.name).write_text(text)
+        text = file.read_text()
+        assert old in text or file.stem != "timing_summary"
+        (folder / file.name).write_text(text.replace(old, new))
     tool(stub_reports=folder)
     answer = vivado.synth(build)
-    assert answer["message"] == (
-        "timing: must be met at 100 MHz, WHS is -0.031 ns: no bitstream, and no slower clock "
-        "would help"
-    )
+    assert f"timing: must be met at 100 MHz, {sentence} slower" in answer["message"]
+    assert answer["timing_met"] is False and answer["bitstream"] is None
+
+
+def test_reports_of_another_form_are_refused_but_not_lost(build, tool, tmp_path):
+    """Hours of Vivado are still there, and the sentence says where."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    for file in (vivado_builds.REPORTS / "xc7").iterdir():
+        (folder / file.name).write_text(file.read_text().replace("LUTRAMs", "RAMs"))
+    tool(stub_reports=folder)
+    with pytest.raises(
+        Refusal, match=r"^report utilization_hierarchical\.rpt: .*what Vivado made is"
+    ):
+        vivado.synth(build)
+    assert (build / "vivado" / "work" / "out" / "zynqfire.bit").is_file()
+    assert not (build / "vivado" / "zynqfire.bit").exists()
 
 
 def test_missing(build, zynqfire, monkeypatch):

@@ -104,7 +104,9 @@ BUILD = {
     "apply_board_preset $preset": ("apply_presets $preset", "has no apply_presets"),
     "xilinx.com:ip:axi_dma ": ("xilinx.com:ip:dma ", "the catalog has no xilinx.com:ip:dma"),
     "cell zynqfire_0 ": ("cell zynqfire_1 ", "get_bd_pins zynqfire_0/aclk: must be one"),
-    # in what order, with which options
+    # with which arguments, in what order, with which options
+    "{part family clock": ("{part clock", "argument family: must be one of part, clock_mhz, in_"),
+    "out jobs}": ("out jobs speed}", "argument speed: is missing"),
     "assign_bd_address\n": ("", "nothing is in the address space of ps/M_AXI_GP0"),
     "validate_bd_design\n": ("", "the block design must be valid and saved"),
     "save_bd_design\n": ("", "the block design must be valid and saved"),
