@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import random
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from cocotbext.axi import (
     AxiStreamSource,
 )
 
+from ..hls import interpret, ir_text
 from . import simulator
 
 RESET, ABORT, LINES, LIVE = 1, 2, 4, 8  # CONTROL
@@ -40,7 +42,8 @@ class Ip:
         self.dut, self.manifest = dut, json.loads((folder / "manifest.json").read_text())
         self.ip = self.manifest["ip"]
         self.frames = np.load(folder / "frames.npy")  # codes as bytes, (frames, bytes)
-        self.logits = np.load(folder / "logits.npy")
+        self.network = ir_text.loads((folder / "network.json").read_text())
+        self.logits = self.expected(self.frames)
         self.edge = RisingEdge(dut.aclk)
         Clock(dut.aclk, 4, "ns").start()
         dut.aresetn.value = 0
@@ -55,47 +58,70 @@ class Ip:
             AxiStreamBus.from_prefix(dut, "m_axis"), dut.aclk, dut.aresetn, **level
         )
         for end, share in zip((self.source, self.sink), pauses, strict=True):
+            end.log.setLevel(logging.WARNING)
             if share:
                 end.set_pause_generator(random.random() < share for _ in itertools.count())
-        self.counts = dict.fromkeys(("cycle", "in_stalls", "out_stalls", "packets"), 0)
-        self.ends: list[int] = []  # cycle of each beat with tlast
+        self.cycle = self.in_stalls = self.out_stalls = self.taken = 0
+        self.begins: list[int] = []  # cycle of each packet's first beat in
+        self.ends: list[int] = []  # cycle of each packet's last beat out
+        self.watching: cocotb.Task | None = None
+
+    def expected(self, frames: np.ndarray) -> np.ndarray:
+        """Return the logits that the interpreter makes of frames, a row of bytes each."""
+        codes = np.asarray(frames, np.int64).reshape(-1, *self.manifest["input"]["shape"])
+        return interpret.outputs(self.network, codes).reshape(len(codes), -1)
+
+    @property
+    def size(self) -> int:
+        """Bytes of a frame in."""
+        return self.ip["input_bytes"]
 
     async def start(self) -> Ip:
         """Reset, load the memories, watch."""
         await self.reset()
-        cocotb.start_soon(self._watch())
         return self
 
     async def reset(self) -> None:
-        """Reset the IP and its masters for some cycles."""
+        """Reset the IP and its masters for some cycles, load memories again."""
+        if self.watching:
+            self.watching.cancel()
         self.dut.aresetn.value = 0
+        self.source.clear()
+        self.sink.clear()
         await ClockCycles(self.dut.aclk, random.randint(16, 20))
         self.dut.aresetn.value = 1
         await self.edge
+        self.in_stalls = self.out_stalls = self.taken = 0
+        self.begins, self.ends = [], []
+        self.watching = cocotb.start_soon(self.watch())
         for number, load in enumerate(self.manifest["loads"]):
             await self.write("SELECT", number)
             folder = Path(simulator.config()["folder"])
             for line in (folder / load["file"]).read_text().split():
                 await self.write("DATA", int(line, 16))
 
-    async def _watch(self) -> None:
-        """Count what the registers count."""
-        dut, counts = self.dut, self.counts
-        held = None
+    async def watch(self) -> None:
+        """Count what the registers count; an offered beat stays until it is taken."""
+        dut, held, inside = self.dut, None, False
         while True:
             await self.edge
-            counts["cycle"] += 1
-            counts["in_stalls"] += int(dut.s_axis_tvalid.value) and not int(dut.s_axis_tready.value)
+            self.cycle += 1
+            valid, ready = int(dut.s_axis_tvalid.value), int(dut.s_axis_tready.value)
+            self.in_stalls += valid and not ready
+            if valid and ready:
+                self.taken += 1
+                if not inside:
+                    self.begins.append(self.cycle)
+                inside = not int(dut.s_axis_tlast.value)
             valid, ready = int(dut.m_axis_tvalid.value), int(dut.m_axis_tready.value)
-            counts["out_stalls"] += valid and not ready
+            self.out_stalls += valid and not ready
             beat = (int(dut.m_axis_tdata.value), int(dut.m_axis_tlast.value)) if valid else None
-            assert held is None or beat == held or not int(dut.aresetn.value), "beat withdrawn"
-            held = beat if valid and not ready else None
+            assert held in (None, beat), f"a beat was withdrawn in cycle {self.cycle}"
+            held = None if ready else beat
             if valid and ready:
                 assert int(dut.m_axis_tkeep.value) == (1 << self.ip["out_bits"] // 8) - 1
                 if beat[1]:
-                    counts["packets"] += 1
-                    self.ends.append(counts["cycle"])
+                    self.ends.append(self.cycle)
 
     async def write(self, name: str, value: int) -> None:
         """Write a register."""
@@ -114,19 +140,23 @@ class Ip:
         while await self.read("STATUS") & 4:
             pass
 
+    async def quiet(self, cycles: int = 1500) -> None:
+        """Wait until nothing has left for some cycles and nothing waits to go in."""
+        seen = -1
+        while seen != (seen := len(self.ends) + self.taken) or not self.source.idle():
+            await ClockCycles(self.dut.aclk, cycles)
+
     def send(self, *numbers: int) -> None:
         """Queue a packet of whole frames, by their numbers."""
-        self.source.send_nowait(self.packet(b"".join(self.frames[n].tobytes() for n in numbers)))
-
-    @staticmethod
-    def packet(data: bytes, user: int = 0) -> AxiStreamFrame:
-        """Return a packet of these bytes."""
-        return AxiStreamFrame(data, tuser=user)
+        self.source.send_nowait(AxiStreamFrame(self.frames[list(numbers)].tobytes()))
 
     async def receive(self) -> np.ndarray:
         """Return the logits of a packet out, a row a frame."""
-        frame = await self.sink.recv()
-        codes = np.frombuffer(bytes(frame.tdata), f"<i{self.ip['out_bits'] // 8}")
+        return self.codes(await self.sink.recv())
+
+    def codes(self, packet: AxiStreamFrame) -> np.ndarray:
+        """Return the logits in a packet, a row a frame."""
+        codes = np.frombuffer(bytes(packet.tdata), f"<i{self.ip['out_bits'] // 8}")
         return codes.reshape(-1, self.logits.shape[1]).astype(np.int64)
 
     async def expect(self, *numbers: int) -> None:
