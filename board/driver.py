@@ -21,6 +21,9 @@ import json
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,43 +43,36 @@ class AcceleratorError(RuntimeError):
     """One sentence that says what is wrong with the hardware, or with what it was given."""
 
 
-class Result:
-    """Logits that may not be there yet; what `Accelerator.submit` returns."""
+class Result(Future):
+    """Logits that may not be there yet; what `Accelerator.submit` returns. `done` tells."""
 
     def __init__(self, accelerator: Accelerator, frames: int) -> None:
-        self._accelerator = accelerator
+        super().__init__()
+        self.set_running_or_notify_cancel()  # it cannot be cancelled
+        self._accelerator, self._missing = accelerator, frames
         self._logits = np.empty((frames, accelerator.outputs), np.int64)
-        self._missing = frames
-        self._ended = threading.Event()
-        self._error = ""
         if not frames:
-            self._ended.set()
-
-    def done(self) -> bool:
-        """Tell whether `result` would not wait."""
-        return self._ended.is_set()
+            self.set_result(self._logits)
 
     def result(self, timeout: float | None = None) -> np.ndarray:
         """Return the logits, int64 (frames, outputs); wait at most `timeout` seconds for them."""
-        if not self._ended.wait(timeout):
-            state = self._accelerator.state()
-            raise AcceleratorError(
-                f"result: must be there within {timeout:g} s, it is not: {state}"
-            )
-        if self._error:
-            raise AcceleratorError(self._error)
-        return self._logits
+        try:
+            return super().result(timeout)
+        except FutureTimeout:
+            rule = f"must be there within {timeout:g} s, it is not"
+            raise AcceleratorError(f"result: {rule}: {self._accelerator.state()}") from None
 
-    def _take(self, first: int, logits: np.ndarray) -> None:
+    def take(self, first: int, logits: np.ndarray) -> None:
+        """Put the logits of some frames in; the last ones end it."""
         self._logits[first : first + len(logits)] = logits
         self._missing -= len(logits)
         if not self._missing:
-            self._ended.set()
+            self.set_result(self._logits)
 
-    def _fail(self, sentence: str) -> None:
-        if not self._ended.is_set():
-            self._error = sentence
-            self._ended.set()
+    def fail(self, sentence: str) -> None:
+        """End it with an error."""
+        if not self.done():
+            self.set_exception(AcceleratorError(sentence))
 
 
 class Packet(NamedTuple):
@@ -87,7 +83,7 @@ class Packet(NamedTuple):
     images: np.ndarray
 
 
-class Accelerator:
+class Accelerator(AbstractContextManager):
     """A network on a device.
 
     Parameters
@@ -164,12 +160,6 @@ class Accelerator:
             raise AcceleratorError(f"top_k: k must be from 1 to {self.outputs}, not {k}")
         return np.argsort(-self(images), axis=1, kind="stable")[:, :k]
 
-    @property
-    def scale(self) -> float:
-        """The real value of a logit of 1."""
-        leave = self.manifest["output"]
-        return 2.0 ** -leave["frac"] / leave["divisor"]
-
     def values(self, logits: np.ndarray) -> np.ndarray:
         """Return the real values of logits, float64."""
         leave = self.manifest["output"]
@@ -228,7 +218,7 @@ class Accelerator:
                 self._changed.wait()
             self._stop = False
             for packet in dropped:
-                packet.result._fail(WAS_RESET)
+                packet.result.fail(WAS_RESET)
             self._restart()
             self._changed.notify_all()
 
@@ -243,10 +233,6 @@ class Accelerator:
             self._worker.join()
         self._slots = []
         self.device.close()
-
-    def __enter__(self) -> Accelerator:
-        """Return itself."""
-        return self
 
     def __exit__(self, *error: object) -> None:
         """Close it."""
@@ -369,7 +355,7 @@ class Accelerator:
                 lost |= {packet.result for packet in self._packets}
             self._packets = deque(p for p in self._packets if p.result not in lost)
         for result in lost:
-            result._fail(sentence)
+            result.fail(sentence)
 
     def _stream(self, flying: list[Packet]) -> None:
         """Send a packet while the one before it is computed, until none is left.
@@ -430,7 +416,7 @@ class Accelerator:
         if not self._checked:
             self._check_signatures()
         packet = flying.pop(0)
-        packet.result._take(packet.first, np.asarray(self._slots[slot][1][: len(packet.images)]))
+        packet.result.take(packet.first, np.asarray(self._slots[slot][1][: len(packet.images)]))
 
     def _wait(self, ended: Any) -> None:
         """Wait until a transfer has `ended`, as long as frames move."""
@@ -470,28 +456,17 @@ class PynqDevice:
             raise AcceleratorError(
                 "device pynq: must run on a board with the package pynq, which is not here"
             ) from None
-        self._pynq, self._overlay = pynq, pynq.Overlay(str(bitstream))
+        self._overlay: Any = pynq.Overlay(str(bitstream))
         blocks = self._overlay.ip_dict
         found = [entry for entry in blocks.values() if entry["type"] == VLNV]
         if len(found) != 1 or DMA not in blocks:
             raise AcceleratorError(
                 f"bitstream {bitstream}: must hold {DMA} and one {VLNV}, not {', '.join(blocks)}"
             )
-        self._mmio = pynq.MMIO(found[0]["phys_addr"], found[0]["addr_range"])
+        registers = pynq.MMIO(found[0]["phys_addr"], found[0]["addr_range"])
+        self.read, self.write, self.buffer = registers.read, registers.write, pynq.allocate
         self._dma = getattr(self._overlay, DMA)
         self._receiving: Any = None
-
-    def read(self, offset: int) -> int:
-        """Return a register."""
-        return int(self._mmio.read(offset))
-
-    def write(self, offset: int, value: int) -> None:
-        """Write a register."""
-        self._mmio.write(offset, int(value))
-
-    def buffer(self, shape: Any, dtype: Any) -> Any:
-        """Return an array in memory that is contiguous for the DMA."""
-        return self._pynq.allocate(shape=shape, dtype=dtype)
 
     def send(self, buffer: Any) -> None:
         """Start the packet `buffer`; what the processor wrote leaves its caches first."""
