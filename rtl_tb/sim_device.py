@@ -21,6 +21,7 @@ import numpy as np
 from .. import Refusal
 from ..hls import manifest as form
 from . import simulator
+from .bench import reason
 
 HARNESS = Path(__file__).parent / "device" / "zynqfire_sim.cpp"
 CLOCKS = 20_000  # that pass before the time is looked at: some hundredths of a second
@@ -69,7 +70,9 @@ def library(build: Path | str, report: Callable[[str], object] = say) -> Path:
             report=report,
         )
     except simulator.SimulationError as error:
-        raise Refusal(f"build {build}: Verilator must compile its SystemVerilog: {error}") from None
+        raise Refusal(
+            f"build {build}: Verilator must compile its SystemVerilog, {reason(str(error))}"
+        ) from None
     return found.program
 
 
@@ -83,9 +86,9 @@ def described(build: Path | str) -> dict[str, Any]:
             "which it has not: compile it again"
         )
     manifest = form.read(build, "input", "output", "instances", "loads", "ip")
-    for instance in manifest["instances"]:
-        for name in form.memories(instance):
-            form.contents(build, name)
+    named = [name for instance in manifest["instances"] for name in form.memories(instance)]
+    for name in (*manifest["ip"]["sources"], *named, *(each["file"] for each in manifest["loads"])):
+        form.contents(build, name)
     return manifest
 
 
