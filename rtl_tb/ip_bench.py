@@ -86,9 +86,9 @@ class Ip:
         if self.watching:
             self.watching.cancel()
         self.dut.aresetn.value = 0
+        await ClockCycles(self.dut.aclk, random.randint(16, 20))
         self.source.clear()
         self.sink.clear()
-        await ClockCycles(self.dut.aclk, random.randint(16, 20))
         self.dut.aresetn.value = 1
         await self.edge
         self.in_stalls = self.out_stalls = self.taken = 0

@@ -74,11 +74,10 @@ module zf_frame #(
                                  : state_q == Take && !cut && (stray || s_none_i));
   assign s_tready_o = dumped || (data && room);
 
-  assign short = (data && room && (s_part_i || (s_last_i && !unit_end)))
-                 || (state_q == Take && s_tvalid_i && (cut || (s_none_i && !stray)));
+  assign short = step && (state_q != Take || s_part_i);
   assign long = dumped && (state_q == Dump || stray) && !s_none_i && (begun_q || !lines_i);
   assign faults_o = {{2{s_tready_o}} & {s_faults_i[1], s_faults_i[0]}, long, short};
-  assign late_o = start_q && !data && !short && (begun_q || !lines_i);
+  assign late_o = start_q && (state_q == Dump || stray) && (begun_q || !lines_i);
 
   always_ff @(posedge clk_i) begin
     case (state_q)
