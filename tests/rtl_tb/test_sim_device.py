@@ -59,9 +59,7 @@ def test_a_wrong_weight_shows_in_the_signature(build, tmp_path):
             accelerator(images(1))
 
 
-@pytest.mark.parametrize(
-    "name", ["mem/u_first.load.mem", "mem/last.weights.mem", "rtl/zf_add.sv"]
-)
+@pytest.mark.parametrize("name", ["mem/u_first.load.mem", "mem/last.weights.mem", "rtl/zf_add.sv"])
 def test_a_file_that_is_missing_is_refused(build, tmp_path, name):
     """Verilator would end the process."""
     folder = shutil.copytree(build, tmp_path / "build")
