@@ -100,7 +100,7 @@ def test_other_files_are_refused(build, tmp_path):
     with pytest.raises(Refusal, match=r"must be a folder with a manifest.json"):
         package(tmp_path, tmp_path / "a.zip")
     (tmp_path / "manifest.json").write_text('{"format": 1}')
-    with pytest.raises(Refusal, match="must have ports for a board, compile it again"):
+    with pytest.raises(Refusal, match=r"key ip, the ports of a board, which it has not"):
         package(tmp_path, tmp_path / "a.zip")
 
 

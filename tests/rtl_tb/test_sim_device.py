@@ -93,3 +93,16 @@ def test_a_closed_device_refuses(build):
     device.close()
     with pytest.raises(RuntimeError, match="must be open, it is closed"):
         device.read(0)
+
+
+@pytest.mark.parametrize("stop", ["", "always_ff @(posedge aclk) if (s_axi_arvalid) $stop;\n"])
+def test_rtl_that_never_answers_or_stops_does_not_end_the_process(build, tmp_path, stop):
+    folder = shutil.copytree(build, tmp_path / "build")
+    file = folder / "rtl" / "zynqfire_ip.sv"
+    ports, _, _ = file.read_text().partition(");\n")
+    file.write_text(f"{ports});\n{stop}endmodule\n")
+    device = SimDevice(folder)
+    with pytest.raises(RuntimeError, match="must answer each access and keep its assertions"):
+        device.read(0)
+        device.wait_sent(1)
+    device.close()
