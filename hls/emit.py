@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import boot, folder, ip, load, manifest, pairs
+from . import boot, folder, ip, ip_tops, load, manifest, pairs
 from .cuts import encode
 from .design import Design, Instance, Stream
 from .ir_text import dumps
@@ -91,7 +91,7 @@ def emit(
     digest = hashlib.sha256(files["network.json"].encode()).digest()
     network_hash = int.from_bytes(digest[:4], "big")
     shell = ip.Shell.of(described, facts["family"], design.interval, network_hash)
-    files |= shell.files(described["name"])
+    files |= ip_tops.tops(shell, described["name"])
     described["ip"] = shell.described(described["sources"])
     files[manifest.NAME] = json.dumps(described, indent=1) + "\n"
     return files

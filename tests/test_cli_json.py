@@ -20,6 +20,7 @@ pool = { kind = "average" }
 COMPILE = {
     *("build", "board", "interval_cycles", "latency_cycles", "in_lanes", "out_lanes"),
     *("multipliers", "utilization", "layers", "seconds"),
+    *("ip_in_bits", "ip_out_bits", "ip_interval_cycles"),
 }
 SIMULATE = {
     *("frames", "bit_exact", "mismatches", "interval_cycles", "latency_cycles"),
