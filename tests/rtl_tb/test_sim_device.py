@@ -1,7 +1,9 @@
 """The RTL in this process: built once, loaded weights and all, and it says what is wrong."""
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +18,13 @@ from zynqfire.rtl_tb.sim_device import SimDevice, library
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
-    """Return a build with weights of two layers in UltraRAM."""
+    """Return a build with weights of two layers in UltraRAM; copies of it share a library."""
     folder = tmp_path_factory.mktemp("device") / "build"
     with pytest.MonkeyPatch.context() as patch:
         test_loaded_networks.compiled(folder, patch)
-    return folder
+        kept = os.environ.get(simulator.CACHE) or Path("build", "sim").absolute()
+        patch.setenv(simulator.CACHE, str(kept))
+        yield folder
 
 
 def images(count):
