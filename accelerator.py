@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from . import Refusal
 from .board import driver
+from .hls import manifest as form
 
 DEVICES = ("sim", "pynq")
 
@@ -36,11 +36,11 @@ class Accelerator(driver.Accelerator):
         if device not in DEVICES:
             raise Refusal(f"accelerator: device must be one of {', '.join(DEVICES)}, not {device}")
         build = Path(build)
+        manifest = form.with_ports(build, "input", "output", "loads")
         if device == "sim":
-            from .rtl_tb.sim_device import SimDevice, described
+            from .rtl_tb.sim_device import SimDevice
 
-            manifest, opened = described(build), SimDevice(build)
+            opened = SimDevice(build)
         else:
             opened = driver.PynqDevice(driver.bitstream(build))
-            manifest = json.loads((build / "manifest.json").read_text(encoding="utf-8"))
         super().__init__(opened, manifest, build, **options)

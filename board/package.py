@@ -21,7 +21,7 @@ from .notebook import notebook
 HERE = Path(__file__).parent
 FRAMES = 16  # of golden vectors, where a build has none
 _TIME = (1980, 1, 1, 0, 0, 0)  # the same build gives the same bytes
-_KEYS = ("name", "input", "output", "instances", "loads", "ip", "board", "clock_mhz")
+_KEYS = ("name", "input", "output", "instances", "loads", "board", "clock_mhz")
 
 
 def package(
@@ -51,7 +51,7 @@ def package(
     build, out = Path(build), Path(out)
     if out.suffix != ".zip":
         raise Refusal(f"archive {out}: must end in .zip, not {out.suffix or 'in nothing'}")
-    manifest = _described(build)
+    manifest = form.with_ports(build, *_KEYS)
     say = report or (lambda text: None)
     say(f"packing {manifest['name']} for {manifest['board']}")
     files = dict(sorted(_files(build, manifest, say)))
@@ -72,13 +72,6 @@ def package(
         "bytes": out.stat().st_size,
         "bitstream": driver.BITSTREAM in files,
     }
-
-
-def _described(build: Path) -> dict[str, Any]:
-    manifest = form.read(build, "format")
-    if "ip" not in manifest:
-        raise Refusal(f"build {build}: must have ports for a board, compile it again")
-    return form.read(build, *_KEYS)
 
 
 def _files(

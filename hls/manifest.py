@@ -166,3 +166,19 @@ def read(build: Path | str, *keys: str) -> dict[str, Any]:
         parameters = instance["parameters"]
         instance["parameters"] = {name: _read(value) for name, value in parameters.items()}
     return manifest
+
+
+def with_ports(build: Path | str, *keys: str) -> dict[str, Any]:
+    """Return the manifest as `read` does, of a build that has the ports of a board.
+
+    Raises
+    ------
+    Refusal
+        Also where an earlier version wrote the build, without them.
+    """
+    if "ip" not in read(build):
+        raise Refusal(
+            f"build {build}: {NAME} must have the key ip, the ports of a board, which it has not: "
+            "compile it again"
+        )
+    return read(build, "ip", *keys)

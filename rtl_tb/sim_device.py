@@ -21,9 +21,10 @@ import numpy as np
 from .. import Refusal
 from ..hls import manifest as form
 from . import simulator
+from .bench import reason
 
 HARNESS = Path(__file__).parent / "device" / "zynqfire_sim.cpp"
-CLOCKS = 20_000  # that pass before the time is looked at: some hundredths of a second
+CLOCKS = 2_000  # that pass before the time is looked at, and other threads have their turn
 BUSY, TOO_LONG, DEAD = 1, 2, 3  # of zynqfire_sim.h
 SENT, RECEIVED = 1, 2
 _FUNCTIONS = {
@@ -69,23 +70,19 @@ def library(build: Path | str, report: Callable[[str], object] = say) -> Path:
             report=report,
         )
     except simulator.SimulationError as error:
-        raise Refusal(f"build {build}: Verilator must compile its SystemVerilog: {error}") from None
+        raise Refusal(
+            f"build {build}: Verilator must compile its SystemVerilog, {reason(str(error))}"
+        ) from None
     return found.program
 
 
 def described(build: Path | str) -> dict[str, Any]:
     """Return the manifest of a build that has the accelerator's ports and all of its memories."""
     build = Path(build)
-    manifest = form.read(build, "format")
-    if "ip" not in manifest:
-        raise Refusal(
-            f"build {build}: {form.NAME} must have the key ip, the accelerator's ports, "
-            "which it has not: compile it again"
-        )
-    manifest = form.read(build, "input", "output", "instances", "loads", "ip")
-    for instance in manifest["instances"]:
-        for name in form.memories(instance):
-            form.contents(build, name)
+    manifest = form.with_ports(build, "input", "output", "instances", "loads")
+    named = [name for instance in manifest["instances"] for name in form.memories(instance)]
+    for name in (*manifest["ip"]["sources"], *named, *(each["file"] for each in manifest["loads"])):
+        form.contents(build, name)
     return manifest
 
 
@@ -175,7 +172,8 @@ class SimDevice:
         if state == TOO_LONG:
             raise RuntimeError("simulated DMA: a packet must end with its buffer, it was longer")
         if state == DEAD:
-            raise RuntimeError("simulated accelerator: an access must end, it was never answered")
+            rule = "must answer each access and keep its assertions, it did not"
+            raise RuntimeError(f"simulated accelerator: {rule}")
         return True
 
     def reset(self) -> None:

@@ -161,6 +161,15 @@ def test_simulate_refuses_other_inputs(zynqfire, compiled, folder, shape, kind, 
     assert code == 2 and sentence in answer["error"]
 
 
+def test_package(zynqfire, compiled, folder):
+    """The archive is there, and what it lacks is said."""
+    code, answer = zynqfire("package", "build", "-o", "small.zip")
+    assert code == 0 and set(answer) >= {"archive", "files", "bytes", "bitstream"}
+    assert answer["archive"] == "small.zip" and answer["bitstream"] is False
+    assert answer["bytes"] == (folder / "small.zip").stat().st_size
+    assert {"driver.py", "manifest.json", "selftest.py", "golden.npz"} <= set(answer["files"])
+
+
 def test_budget(zynqfire, compiled, folder):
     """Of a build and of its model the same, of the network but for the biases' widths."""
     code, of_build = zynqfire("budget", "build")

@@ -108,6 +108,17 @@ def test_hardware_that_stands_still_says_so(build, accelerator):
     assert np.array_equal(accelerator(frames(4)), expected(build, frames(4)))
 
 
+def test_packets_follow_each_other_without_a_gap(build):
+    """The next images are there before the last logits of the packet before them."""
+    interval = described(build)["ip"]["interval_cycles"]
+    with zynqfire.Accelerator(build, packet_frames=40) as accelerator:
+        accelerator(frames(40))
+        start = accelerator.device.clocks
+        accelerator(frames(400))
+        passed = accelerator.device.clocks - start
+    assert 400 * interval <= passed < 1.03 * 400 * interval
+
+
 def test_two_accelerators_in_one_process(build, tmp_path):
     """Each has its own model, also where the library is the same."""
     with zynqfire.Accelerator(build) as one, zynqfire.Accelerator(build) as other:
