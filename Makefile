@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-long bench accuracy train export rtl sim budget synth lint clean
+.PHONY: help setup demo test test-long bench accuracy train export rtl sim budget synth package lint clean
 
 NET ?= zynqnet-32
 BOARD ?= pynq-z2
@@ -90,6 +90,9 @@ budget: $(BUILD)/manifest.json  ## zynqfire budget: on-chip memory of NET= on BO
 
 synth: $(BUILD)/manifest.json  ## zynqfire synth: resources of NET= on BOARD=, TOOL=yosys or vivado
 	@$(ZYNQFIRE) synth $(BUILD) --tool $(TOOL)
+
+package: $(BUILD)/manifest.json  ## zynqfire package: NET= on BOARD= as one archive for the board
+	@$(ZYNQFIRE) package $(BUILD) -o $(BUILD).zip
 
 lint: setup  ## ruff; the SystemVerilog is linted by make test
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

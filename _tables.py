@@ -61,10 +61,42 @@ def compiled(result: Mapping[str, Any]) -> list[Table]:
     return [*_optional_rows(result, "layers"), facts("Compiled", result)]
 
 
-def synthesized(result: Mapping[str, Any]) -> list[Table]:
-    """Return the tables of `synth`."""
+def synthesized(result: Mapping[str, Any]) -> list[Table | str]:
+    """Return the tables of `synth`; where the tool is Vivado, our own numbers beside its."""
+    if "estimate" in result:
+        return _beside_ours(result)
     layers = [{"layer": name} | dict(use) for name, use in result.get("by_layer", {}).items()]
     return [*([rows(layers)] if layers else []), facts("Synthesized", result)]
+
+
+def _beside_ours(result: Mapping[str, Any]) -> list[Table | str]:
+    """Return estimate / Vivado by layer, and what the whole design takes of the part."""
+    ours, keys = result["estimate"], list(result["whole"])
+    lines = [(name, cost, result["by_layer"].get(name)) for name, cost in ours["by_layer"].items()]
+    lines.append(("accelerator", ours, result))
+    lost = ", ".join(result["dissolved"])
+    remark = [f"Vivado put these into others, they are in the sum only: {lost}"] if lost else []
+
+    def beside(guess: Mapping[str, Any], found: Mapping[str, Any] | None, key: str) -> str:
+        return f"{text(guess[key])} / {text(found and found[key])}"
+
+    return [
+        rows(
+            [
+                {"layer": name} | {key: beside(guess, found, key) for key in keys}
+                for name, guess, found in lines
+            ],
+            "Estimated / Vivado; the accelerator has its ports, too",
+        ),
+        *remark,
+        against(result["whole"], result["available"], "The whole bitstream"),
+        facts("Synthesized", result),
+    ]
+
+
+def archive(result: Mapping[str, Any]) -> list[Table]:
+    """Return the tables of `package`."""
+    return [facts("Packed", dict(result) | {"files": len(result["files"])})]
 
 
 def profiled(net: str, result: Mapping[str, Any]) -> list[Table]:

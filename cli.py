@@ -242,18 +242,51 @@ def budget(
     return Answer(result, _tables.budget(result), yes=result["fits"])
 
 
-@subcommand("synth", example="zynqfire synth build --tool yosys", make="make synth NET=zynqnet-32")
+@subcommand("synth", example="zynqfire synth build --tool vivado", make="make synth NET=zynqnet-32")
 @click.argument("build", type=FOLDER)
 @click.option("--tool", type=click.Choice(["yosys", "vivado"]), default="yosys", show_default=True)
-def synth(build: Path, tool: str) -> Answer:
+@click.option(
+    "--clock",
+    type=click.FloatRange(min=0, min_open=True),
+    help="MHz to ask Vivado for.  [the board's]",
+)
+def synth(build: Path, tool: str, clock: float | None) -> Answer:
     """Synthesize a build.
 
-    Resources by layer and the longest path in logic levels. Vivado is refused in this version.
+    With Yosys, resources by layer and the longest path in logic levels. With Vivado, also placed
+    and routed: the clock it reaches, and BUILD/vivado/zynqfire.bit and .hwh for the board. Exit
+    code 1 when timing is not met.
     """
+    if clock is not None and tool != "vivado":
+        raise click.UsageError(f"--clock is of --tool vivado, not of {tool}")
+    if clock is not None and not math.isfinite(clock):
+        raise click.UsageError(f"--clock must be a finite number, not {clock:g}")
     from .board.synth import synth as run_synthesis
 
-    result = run_synthesis(build, tool=tool, report=say)
-    return Answer(result, _tables.synthesized(result))
+    result = run_synthesis(build, tool=tool, report=say, clock_mhz=clock)
+    if "message" in result:
+        say(result["message"])
+    return Answer(result, _tables.synthesized(result), yes=result.get("timing_met", True))
+
+
+@subcommand(
+    "package",
+    example="zynqfire package build -o zynqnet-32.zip",
+    make="make package NET=zynqnet-32",
+)
+@click.argument("build", type=FOLDER)
+@click.option("-o", "--out", type=PATH, required=True, help="The .zip file to write.")
+def package(build: Path, out: Path) -> Answer:
+    """Pack a build for the board.
+
+    The bitstream where Vivado made one, the driver for Python and for C, a self-test with golden
+    vectors, and a notebook. The self-test also runs on the RTL in the archive.
+    """
+    writable(out)
+    from .board.package import package as pack_build
+
+    result = pack_build(build, out, say)
+    return Answer(result, _tables.archive(result))
 
 
 @subcommand("boards", example="zynqfire boards")
@@ -293,6 +326,7 @@ for each in (
     simulate,
     budget,
     synth,
+    package,
     profile,
     networks,
     boards,

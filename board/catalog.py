@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from importlib.resources import files
 
 from .. import Refusal
@@ -11,6 +11,7 @@ from ..hls.board import Board
 
 _FOLDER = files(__package__) / "boards"
 _KEYS = {field.name: field.type for field in fields(Board) if field.name != "name"}
+_OPTIONAL = {field.name for field in fields(Board) if field.default is not MISSING}
 
 
 def names() -> list[str]:
@@ -46,6 +47,8 @@ def parse(name: str, text: str) -> Board:
             raise Refusal(f"board {name}: keys must be {', '.join(_KEYS)}, not {key}")
     for key, kind in _KEYS.items():
         if key not in values:
+            if key in _OPTIONAL:
+                continue
             raise Refusal(f"board {name}: the key {key} is missing")
         value = values[key]
         if kind == "str":

@@ -1,4 +1,4 @@
-"""What the cells of a Xilinx netlist cost, as an `Estimate`."""
+"""What the cells of a Xilinx netlist cost, as an `Estimate`, and that as JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 
 from ..hls.memory import Estimate
+
+KEYS = ("lut", "lutram", "srl", "ff", "bram36", "uram", "dsp")  # of an estimate, in JSON
 
 # LUTs of a cell that is RAM; those of a true 64-deep bit are one a read port.
 _LUTRAM = {
@@ -50,3 +52,8 @@ def cell(kind: str) -> Estimate:
 def count(cells: Mapping[str, int]) -> Estimate:
     """Return what `cells`, a number a type, cost together."""
     return sum((cell(kind) * number for kind, number in cells.items()), Estimate())
+
+
+def entry(estimate: Estimate) -> dict[str, int | float]:
+    """Return an estimate as the JSON of `synth` has it."""
+    return {key: getattr(estimate, key) for key in KEYS}

@@ -25,10 +25,9 @@ from .. import Refusal
 from ..hls import manifest as form
 from ..hls.emit import PRIMITIVES, has_primitives
 from ..hls.memory import Estimate
-from . import levels, resources, yosys
+from . import levels, resources, vivado, yosys
 
 CACHE = "ZYNQFIRE_SYNTH_CACHE"  # environment variable: folder of results
-_KEYS = ("lut", "lutram", "srl", "ff", "bram36", "uram", "dsp")
 
 Report = Callable[[str], object]
 
@@ -55,6 +54,7 @@ def synth(
     tool: str = "yosys",
     report: Report | None = None,
     jobs: int | None = None,
+    clock_mhz: float | None = None,
 ) -> dict[str, Any]:
     """Synthesize a build and return its resources, the JSON object of `zynqfire synth`.
 
@@ -65,9 +65,11 @@ def synth(
     tool : {"yosys", "vivado"}
         Who synthesizes.
     report : callable, optional
-        Receives a line of progress for each module.
+        Receives lines of progress, with Yosys one for each module.
     jobs : int, optional
-        Modules at a time; by default one a processor, at most four.
+        Yosys: modules at a time; by default one a processor, at most four.
+    clock_mhz : float, optional
+        Vivado: clock to ask for; by default the board's.
 
     Raises
     ------
@@ -75,10 +77,7 @@ def synth(
         The folder is no build or the tool is missing.
     """
     if tool == "vivado":
-        found = (
-            "found, but its flow is not part of this version" if shutil.which(tool) else "not found"
-        )
-        raise Refusal(f"synth: the tool vivado must be on the PATH and supported, it was {found}")
+        return vivado.synth(build, report, clock_mhz)
     if tool != "yosys":
         raise Refusal(f"synth: the tool must be yosys or vivado, not {tool}")
     yosys.version()
@@ -122,12 +121,12 @@ def synth(
     total = sum(by_layer.values(), Estimate())
     return (
         {"tool": tool, "part": manifest["part"]}
-        | _entry(total)
+        | resources.entry(total)
         | {
             "fmax_mhz": None,
             "logic_levels": worst[0].levels,
             "longest_path": {"in": worst[1], "cells": list(worst[0].cells)},
-            "by_layer": {layer: _entry(by_layer[layer]) for layer in layers},
+            "by_layer": {layer: resources.entry(by_layer[layer]) for layer in layers},
         }
     )
 
@@ -262,7 +261,3 @@ def _with_negatives(text: bytes, unit: Unit) -> bytes:
             if count != 1:
                 raise AssertionError(f"{unit.module}: parameter {name} stands {count} times")
     return text
-
-
-def _entry(estimate: Estimate) -> dict[str, int | float]:
-    return {key: getattr(estimate, key) for key in _KEYS}

@@ -25,6 +25,10 @@ class Board:
         The LUTs among them that can be RAM or shift registers.
     bram36, uram : int
         RAMB36, each of which can be two RAMB18, and URAM288.
+    board_part : str
+        Pattern of Vivado's name of the board without its version, or nothing. From the board's
+        files Vivado takes how the processor's memory, pins and clocks are set; without them the
+        defaults of the processor hold, and its clocks may not be what was asked for.
 
     """
 
@@ -38,6 +42,7 @@ class Board:
     slicem_lut: int
     bram36: int
     uram: int
+    board_part: str = ""
 
     @property
     def limits(self) -> dict[str, int]:

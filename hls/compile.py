@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from .. import Refusal
-from . import budget, count, emit, perf
+from . import budget, count, emit, ip, manifest, perf
 from .board import Board
 from .choose import Choice
 from .design import CONVOLUTIONS, Design, Instance
@@ -24,6 +24,7 @@ from .memory import Placed
 from .passes.folding import from_file
 
 OVERRIDE = "--over-budget writes the RTL all the same"
+IP = ("in_bits", "out_bits", "interval_cycles")  # of the manifest's key ip
 OVER = ("what", "need", "limit", "unit")
 
 
@@ -125,13 +126,18 @@ def build(
     over = [{key: need[key] for key in OVER} for need in result["over"]]
     facts = counted | _facts(choice, board) | {"over_budget": over}
     say(f"writing {out}")
-    emit.write(emit.emit(design, _by_instance(design, placed), facts) | (extra or {}), out)
+    files = emit.emit(design, _by_instance(design, placed), facts)
+    described = json.loads(files[manifest.NAME])
+    if sentence := ip.bound(described):
+        say(f"warning: {sentence}")
+    emit.write(files | (extra or {}), out)
     keys = (
         *("board", "interval_cycles", "latency_cycles", "in_lanes", "out_lanes", "multipliers"),
         *("utilization", "bound_cycles", "binding", "estimate", "layers"),
     )
     divisor = {"output_divisor": network.output.divisor}
     written = {"build": str(out)} | {key: facts[key] for key in keys}
+    written |= {f"ip_{key}": described["ip"][key] for key in IP}
     return written | {"fits": not over, "over_budget": over} | divisor
 
 

@@ -6,13 +6,14 @@ only instantiates library modules and wires them: every line of logic is handwri
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import boot, folder, load, manifest, pairs
+from . import boot, folder, ip, ip_tops, load, manifest, pairs
 from .cuts import encode
 from .design import Design, Instance, Stream
 from .ir_text import dumps
@@ -87,6 +88,11 @@ def emit(
     files["network.json"] = dumps(design.network)
     described = _manifest(design, parameters, facts, [*_services(design, outside, shared)])
     described["loads"] = [loads[each.instance] for each in outside]
+    digest = hashlib.sha256(files["network.json"].encode()).digest()
+    network_hash = int.from_bytes(digest[:4], "big")
+    shell = ip.Shell.of(described, facts["family"], design.interval, network_hash)
+    files |= ip_tops.tops(shell, described["name"])
+    described["ip"] = shell.described(described["sources"])
     files[manifest.NAME] = json.dumps(described, indent=1) + "\n"
     return files
 
@@ -121,8 +127,8 @@ def top(
 ) -> str:
     """Return the SystemVerilog of the top module for a family of boards.
 
-    With weights `outside`, it also has an AXI4-Lite port, over which they are loaded; weights in
-    `shared` block RAMs are beside their layers.
+    With weights `outside`, it also has ports over which they are loaded; weights in `shared` block
+    RAMs are beside their layers.
     """
     in_bits = design.instances[0].sinks[0].lanes * BYTE
     out_bits = output_bits(design.network.output)
@@ -152,7 +158,7 @@ def top(
         "    output logic m_axis_tvalid,",
         "    input  logic m_axis_tready,",
         f"    output logic m_axis_tlast{',' if outside else ''}",
-        *(_listed(list(boot.PORTS), indent=4) if outside else ()),
+        *(_listed(boot.ports(outside), indent=4) if outside else ()),
         ");",
         "",
         "  logic rst_q;",

@@ -35,6 +35,13 @@ def _list(**properties: Any) -> dict[str, Any]:
 
 _COST = _object(**dict.fromkeys(("lut", "lutram", "srl", "ff", "bram36", "dsp"), _AMOUNT))
 _FULL_MAPS = ("maps", "bits", "bram36", "double_bits", "double_bram36")
+# offset, access, reset, and of each field its lowest bit and width
+_REGISTER = {
+    "type": "array",
+    "prefixItems": [_AMOUNT, _TEXT, _AMOUNT, {"type": "object"}],
+    "minItems": 4,
+    "items": False,
+}
 _FORM: dict[str, Any] = {
     "format": {"const": FORMAT},
     "name": _TEXT,
@@ -66,9 +73,22 @@ _FORM: dict[str, Any] = {
         words32=_COUNT,
         signature=_AMOUNT,
     ),
+    "ip": _object(
+        top=_TEXT,
+        packager_top=_TEXT,
+        sources={"type": "array", "items": _WHERE, "minItems": 1},
+        in_bits={"enum": [32, 64, 128]},
+        out_bits={"enum": [32, 64]},
+        input_bytes=_COUNT,
+        output_bytes=_COUNT,
+        network_hash=_AMOUNT,
+        interval_cycles=_COUNT,
+        registers={"type": "object", "additionalProperties": _REGISTER},
+    ),
     "board": _TEXT,
     "part": _TEXT,
     "family": _TEXT,
+    "clock_mhz": _AMOUNT,
     "limits": {"type": "object", "additionalProperties": _AMOUNT}
     | {"required": ["bram36", "uram", "lut", "slicem_lut"]},
     "interval_cycles": _COUNT,
@@ -146,3 +166,19 @@ def read(build: Path | str, *keys: str) -> dict[str, Any]:
         parameters = instance["parameters"]
         instance["parameters"] = {name: _read(value) for name, value in parameters.items()}
     return manifest
+
+
+def with_ports(build: Path | str, *keys: str) -> dict[str, Any]:
+    """Return the manifest as `read` does, of a build that has the ports of a board.
+
+    Raises
+    ------
+    Refusal
+        Also where an earlier version wrote the build, without them.
+    """
+    if "ip" not in read(build):
+        raise Refusal(
+            f"build {build}: {NAME} must have the key ip, the ports of a board, which it has not: "
+            "compile it again"
+        )
+    return read(build, "ip", *keys)

@@ -1,8 +1,8 @@
 """The register map: `registers.toml`, and what is generated from it.
 
-``python -m zynqfire.hls.registers`` writes the decoder in SystemVerilog, the table for the driver
-and the page for people, so that no offset is typed twice. The three are committed, and a test holds
-that they are what `generated` returns.
+``python -m zynqfire.hls.registers`` writes the decoder in SystemVerilog, the table for the driver,
+the macros for programs in C and the page for people, so that no offset is typed twice. They are
+committed, and a test holds that they are what `generated` returns.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .. import Refusal
 HERE = Path(__file__).parent
 MAP = HERE / "registers.toml"
 ADDRESS_BITS = 12  # of a byte address: the 4 KiB that an AXI slave has at least
+LINE = 100  # characters of a line of Python
 ACCESS = ("ro", "rw", "wo")
 _FIELD = {"name", "low", "width", "description"}
 _REGISTER = {"name", "offset", "access", "reset", "description"}
@@ -228,8 +229,33 @@ def table(registers: tuple[Register, ...]) -> str:
     for r in registers:
         fields = ", ".join(f'"{f.name}": ({f.low}, {f.width})' for f in r.fields)
         reset = f"0x{r.reset:08X}"
-        lines.append(f'    "{r.name}": (0x{r.offset:03X}, "{r.access}", {reset}, {{{fields}}}),')
+        parts = (f"0x{r.offset:03X}", f'"{r.access}"', reset, f"{{{fields}}}")
+        line = f'    "{r.name}": ({", ".join(parts)}),'
+        if len(line) > LINE:  # as the formatter breaks it
+            line = "\n".join(
+                [f'    "{r.name}": (', *(f"        {part}," for part in parts), "    ),"]
+            )
+        lines.append(line)
     return "\n".join([*lines, "}", ""])
+
+
+def header(registers: tuple[Register, ...]) -> str:
+    """Return the map as macros of C: offsets, the bits of each field, values of constants."""
+    lines = [
+        "/* SPDX-License-Identifier: Apache-2.0",
+        " *",
+        " * The register map: byte offsets, bits of fields. Generated from hls/registers.toml.",
+        " */",
+        "#ifndef ZYNQFIRE_REGISTERS_H",
+        "#define ZYNQFIRE_REGISTERS_H",
+        "",
+    ]
+    for r in registers:
+        lines.append(f"#define ZYNQFIRE_{r.name} 0x{r.offset:03x}u")
+        if r.constant:
+            lines.append(f"#define ZYNQFIRE_{r.name}_RESET 0x{r.reset:08x}u")
+        lines += [f"#define ZYNQFIRE_{r.name}_{f.name.upper()} 0x{f.mask:x}u" for f in r.fields]
+    return "\n".join([*lines, "", "#endif", ""])
 
 
 _PAGE = """\
@@ -238,18 +264,22 @@ _PAGE = """\
 Generated from [`hls/registers.toml`](../hls/registers.toml) by
 `.venv/bin/python -m zynqfire.hls.registers`.
 
-The accelerator's AXI4-Lite port `s_axi` has registers of 32 bits in 4 KiB. It is there where
-weights lie in UltraRAM, which has no contents until they are loaded: a host writes each memory's
-number to SELECT and then all its words to DATA, and frames are taken once every memory is loaded.
-Load while no frame is under way: one that has begun goes on, with the weights that it finds.
+The accelerator's AXI4-Lite port `s_axi` has registers of 32 bits in 4 KiB. [ip.md](ip.md) says what
+its streams do.
+
+Where weights lie in UltraRAM, which has no contents until they are loaded, a host writes each
+memory's number to SELECT and then all its words to DATA, and frames are taken once every memory is
+loaded. Load while no frame is under way: one that has begun goes on, with the weights that it
+finds. Where MEMORIES is 0 frames are taken at once.
 
 - A write takes all four bytes. Where it does not, or there is no such register, or it cannot be
   written or read, nothing happens, a read gives 0, and STATUS.refused is set; so it is by a SELECT
-  of no memory and a DATA beyond the memory's last. The response is OKAY all the same: an error
-  response would stop the processor, not the program that was wrong.
+  of no memory, a DATA beyond the memory's last, and a PACKET of 0 or above 65535. The response is
+  OKAY all the same: an error response would stop the processor, not the program that was wrong.
 - A write is a cycle when address and data come together. Reads and writes do not wait for each
   other.
-- Reset forgets that memories were loaded.
+- Reset forgets that memories were loaded. A soft reset does not; it clears counters, ERRORS and
+  INTERRUPT, and keeps the modes, PACKET and INTERRUPT_ENABLE.
 
 | offset | name | access | after reset | what it is |
 |---|---|---|---|---|
@@ -275,6 +305,7 @@ def generated() -> dict[Path, str]:
     return {
         HERE / "rtl" / "zf_registers.sv": verilog(registers),
         HERE / "register_map.py": table(registers),
+        HERE.parent / "board" / "baremetal" / "zynqfire_registers.h": header(registers),
         HERE.parent / "docs" / "registers.md": page(registers),
     }
 

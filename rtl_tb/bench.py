@@ -126,7 +126,7 @@ class Bench:
             )
         except simulator.SimulationError as error:
             raise Refusal(
-                f"{self.folder}: Verilator must compile its SystemVerilog, {_reason(str(error))}"
+                f"{self.folder}: Verilator must compile its SystemVerilog, {reason(str(error))}"
             ) from error
         self.say(f"built the simulator in {time.perf_counter() - start:.1f} s")
         return built
@@ -168,7 +168,7 @@ class Bench:
         try:
             counts = json.loads((work / "result.json").read_text())
         except FileNotFoundError:
-            raise Refusal(f"{self.folder}: its simulation must end, {_reason(failure)}") from None
+            raise Refusal(f"{self.folder}: its simulation must end, {reason(failure)}") from None
         return self._collect(work, counts)
 
     def _collect(self, work: Path, counts: dict[str, Any]) -> Run:
@@ -214,7 +214,7 @@ class Bench:
             self.say(f"simulated {done} of {frames} frames")
 
 
-def _reason(text: str) -> str:
+def reason(text: str) -> str:
     """Return the line of a tool's output that tells what is wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if "%Error" in line or "%Fatal" in line]

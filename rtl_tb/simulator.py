@@ -20,7 +20,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -69,6 +70,8 @@ def build(
     fast: bool = False,
     waves: bool = False,
     cache: Path | str | None = None,
+    harness: Path | None = None,
+    report: Callable[[str], object] | None = None,
 ) -> Built:
     """Build a simulator of `top`, or take it from the cache.
 
@@ -90,6 +93,11 @@ def build(
         Make waves possible: FST where its headers exist, else VCD.
     cache : path, optional
         Folder of built simulators; default ``$ZYNQFIRE_SIM_CACHE``, else ``build/sim`` here.
+    harness : path, optional
+        C++ that drives the model and offers functions: what is built is a shared library with them,
+        no simulator for `run`.
+    report : callable, optional
+        Receives messages where it is built.
 
     Raises
     ------
@@ -109,18 +117,21 @@ def build(
     for module, patterns in (public or {}).items():
         visible += [f'public_flat_rd -module "{module}" -var "{pattern}"' for pattern in patterns]
     switches = [
-        *("-O3", "--x-assign", "unique", "--x-initial", "unique", "--assert", "--vpi", "--no-MMD"),
+        *("-O3", "--x-assign", "unique", "--x-initial", "unique", "--assert", "--no-MMD"),
+        *(["--vpi"] if harness is None else []),
         *("--timescale", "1ns/1ps", "--top-module", top, *options),
         *{"": [], "vcd": ["--trace-vcd"], "fst": ["--trace-fst"]}[kind],
         *(f"-G{name}={_literal(value)}" for name, value in parameters.items()),
     ]
     digest = hashlib.sha256(Path(__file__).read_bytes())
     digest.update(repr((compiler.identity, switches, visible, fast)).encode())
-    for source in sources:
+    for source in [*sources, *([] if harness is None else sorted(harness.parent.iterdir()))]:
         digest.update(f"\0{source.name}\0".encode() + source.read_bytes())
     cache = Path(cache or os.environ.get(CACHE) or Path("build", "sim")).absolute()
     program = cache / f"{top}-{digest.hexdigest()[:20]}" / "simulator"
     if not program.is_file():
+        say, start = report or (lambda text: None), time.perf_counter()
+        say(f"building the simulator of {top}; it is kept for the next time")
         try:
             program.parent.mkdir(parents=True, exist_ok=True)
             # GNU make cannot work in a folder with a space in its path
@@ -128,9 +139,14 @@ def build(
             with tempfile.TemporaryDirectory(prefix="build-", dir=parent) as work:
                 control = Path(work, "visible.vlt")
                 control.write_text("\n".join(visible) + "\n")
-                switches += [str(control), *map(str, sources)]
+                switches += [str(control)] if harness is None else []  # its ports are members
+                switches += map(str, sources)
                 made = Verilator().compile(
-                    top, switches, Path(work), compiler=compiler, fast=fast, cache=cache
+                    *(top, switches, Path(work)),
+                    compiler=compiler,
+                    fast=fast,
+                    cache=cache,
+                    harness=harness,
                 )
                 # Beside first, because `work` may be another file system; two builders may race
                 beside = program.with_name(f"{Path(work).name}.new")
@@ -138,6 +154,7 @@ def build(
                 beside.replace(program)
         except OSError as error:
             raise Refusal(f"simulation of {top}: {cache} cannot be written: {error}") from error
+        say(f"built the simulator of {top} in {time.perf_counter() - start:.1f} s")
     return Built(top, program, parameters, kind)
 
 

@@ -21,6 +21,11 @@ AXI = {
     **{f"{c}{s}": 1 for c in ("aw", "w", "b", "ar", "r") for s in ("valid", "ready")},
 }
 INPUTS = ("awaddr", "awvalid", "wdata", "wstrb", "wvalid", "bready", "araddr", "arvalid", "rready")
+EVENTS = ("begin_i", "in_i", "late_i", "out_i", "packet_i", "input_stall_i", "output_stall_i")
+EVENTS += ("draining_i", "faults_i")
+OUTPUTS = ("irq_o", "lines_o", "live_o", "soft_o", "abort_o")
+CONSTANTS = {"Network": sized(0x89ABCDEF, 32), "InputBytes": 3072, "OutputBytes": 40}
+CONSTANTS |= {"InBytes": 8, "OutBytes": 4}
 WORDS = {"one": (5,), "three": (7, 1, 40), "four": (3, 9, 2, 30)}
 AT = {name: entry[0] for name, entry in REGISTERS.items()}
 
@@ -30,8 +35,9 @@ def _case(words: tuple[int, ...]) -> Case:
     table = sum(number << 32 * m for m, number in enumerate(words))
     ports = {f"s_axi_{name}": width for name, width in AXI.items()}
     ports |= {"run_o": 1, "load_begin_o": 1, "load_we_o": count, "load_data_o": 32}
-    ports |= {"signature_i": 32 * count, "signed_i": count}
-    parameters = {"Memories": count, "Words": sized(table, 32 * count)}
+    ports |= {"signatures_i": 32 * count, "signed_i": count, "packet_o": 16, "faults_i": 4}
+    ports |= dict.fromkeys((*EVENTS[:-1], *OUTPUTS), 1)
+    parameters = {"Memories": count, "Words": sized(table, 32 * count), **CONSTANTS}
     return Case(parameters, ports, inputs=tuple(f"s_axi_{name}" for name in INPUTS))
 
 
@@ -115,7 +121,8 @@ async def _start(dut, name: str, stalled: float) -> Host:
     for port in INPUTS:
         getattr(dut, f"{name}_s_axi_{port}").value = 0
     getattr(dut, f"{name}_rst_i").value = 1
-    getattr(dut, f"{name}_signed_i").value = 0
+    for port in ("signed_i", *EVENTS):
+        getattr(dut, f"{name}_{port}").value = 0
     host = Host(dut, name, stalled)
     Clock(host.port("clk_i"), 4, "ns").start()
     await host.reset()
@@ -217,7 +224,7 @@ async def shows(dut, name, stalled):
     host = await _start(dut, name, stalled)
     signatures = _pieces(len(host.words))
     packed = sum(value << 32 * m for m, value in enumerate(signatures))
-    host.port("signature_i").value = packed
+    host.port("signatures_i").value = packed
     for _ in range(6):
         valid = random.getrandbits(len(host.words))
         host.port("signed_i").value = valid
@@ -234,12 +241,109 @@ async def shows(dut, name, stalled):
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
+@cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
+async def controls(dut, name, stalled):
+    """Keep modes over soft resets, which last 16 cycles; constants are the parameters."""
+    host = await _start(dut, name, stalled)
+    for register, value in {
+        "NETWORK": 0x89ABCDEF,
+        "INPUT_BYTES": 3072,
+        "OUTPUT_BYTES": 40,
+        "PORTS": 0x0408,
+    }.items():
+        assert await host.read(register) == value
+    lasted = {"soft_o": 0, "abort_o": 0}
+
+    async def watch():
+        while True:
+            await host.edge
+            for port in lasted:
+                lasted[port] += int(host.port(port).value)
+
+    cocotb.start_soon(watch())
+    assert int(host.port("packet_o").value) == 1
+    for value in (9, 0x1234, 65535):
+        await host.write("PACKET", value)
+        assert await host.read("PACKET") == value == int(host.port("packet_o").value)
+    for bad in (0, 0x10000, 0x80000001):
+        await host.write("PACKET", bad)
+        assert await host.refused() and int(host.port("packet_o").value) == 65535
+    await host.write("INTERRUPT_ENABLE", 2)
+    for control, port in ((1, "soft_o"), (2, "abort_o"), (3, "abort_o")):
+        for modes in (0, 4, 8, 12):
+            lasted |= {"soft_o": 0, "abort_o": 0}
+            host.port("in_i").value = 1
+            await host.write("CONTROL", control | modes)
+            assert await host.read("CONTROL") == modes
+            assert [int(host.port(p).value) for p in ("lines_o", "live_o")] == [
+                modes >> 2 & 1,
+                modes >> 3,
+            ]
+            host.port("in_i").value = 0
+            for _ in range(20):
+                await host.edge
+            assert lasted == {"soft_o": 0, "abort_o": 0} | {port: 16}
+            assert await host.read("STATUS") == 0
+            assert await host.read("FRAMES_IN") == 0
+    assert await host.read("INTERRUPT_ENABLE") == 2 and await host.read("PACKET") == 65535
+    host.port("draining_i").value = 1
+    assert await host.read("STATUS") == 0 or await host.read("STATUS") == 4
+    assert await host.read("STATUS") == 4
+    host.port("draining_i").value = 0
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+@cocotb.parametrize(name=list(CASES))
+async def counts(dut, name):
+    """Reach each counter and flag of zf_monitor at its address."""
+    host = await _start(dut, name, 0.0)
+
+    async def give(**values):
+        for port, value in values.items():
+            host.port(port).value = value
+        await host.edge
+        for port in values:
+            host.port(port).value = 0
+
+    await give(begin_i=1)
+    for _ in range(9):
+        await host.edge
+    await give(out_i=1)
+    for _ in range(4):
+        await host.edge
+    await give(out_i=1)
+    for port, times in (("in_i", 4), ("input_stall_i", 6), ("output_stall_i", 7)):
+        for _ in range(times):
+            await give(**{port: 1})
+    expected = {"FRAMES_IN": 4, "FRAMES_OUT": 2, "LATENCY": 10, "INTERVAL": 5}
+    expected |= {"INPUT_STALLS": 6, "OUTPUT_STALLS": 7, "ERRORS": 0, "INTERRUPT": 0}
+    for register, value in expected.items():
+        assert await host.read(register) == value, register
+    await host.write("INTERRUPT_ENABLE", 1)
+    for bit in range(4):
+        await give(faults_i=1 << bit, late_i=bit & 1)
+        assert await host.read("ERRORS") == 1 << bit and await host.read("INTERRUPT") == 2
+        assert await host.read("BAD_FRAME") == 4 - (bit & 1) and not int(host.port("irq_o").value)
+        await host.write("ERRORS", 15 & ~(1 << bit))
+        await host.write("INTERRUPT", 1)
+        assert await host.read("ERRORS") == 1 << bit and await host.read("INTERRUPT") == 2
+        await host.write("ERRORS", 1 << bit)
+        await host.write("INTERRUPT", 2)
+        assert await host.read("ERRORS") == 0 == await host.read("INTERRUPT")
+    await give(packet_i=1)
+    assert await host.read("INTERRUPT") == 1 and int(host.port("irq_o").value)
+    await host.write("INTERRUPT_ENABLE", 2)
+    assert await host.read("INTERRUPT_ENABLE") == 2 and not int(host.port("irq_o").value)
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
 async def a_write_a_cycle(dut):
     """Take and answer writes every cycle, and load them 3 later."""
     part = Part(dut, "three")
     edge = RisingEdge(part.clk_i)
     Clock(part.clk_i, 4, "ns").start()
     part.drive(**dict.fromkeys((f"s_axi_{port}" for port in INPUTS), 0), rst_i=1)
+    part.drive(**dict.fromkeys(EVENTS, 0))
     await edge
     await edge
     part.drive(rst_i=0, s_axi_awvalid=1, s_axi_wvalid=1, s_axi_wstrb=15, s_axi_bready=1)
@@ -254,7 +358,7 @@ async def a_write_a_cycle(dut):
         loads = 4 <= cycle < 4 + left
         assert part.read("load_we_o") == [4 * loads], cycle
         assert not loads or part.read("load_data_o") == [1000 + cycle - 3]
-        assert part.read("load_begin_o") == [cycle == 3]
+        assert part.read("load_begin_o") == [cycle in (0, 3)]
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
@@ -264,6 +368,7 @@ async def reset_forgets(dut):
     edge = RisingEdge(part.clk_i)
     Clock(part.clk_i, 4, "ns").start()
     part.drive(**dict.fromkeys((f"s_axi_{port}" for port in INPUTS), 0), rst_i=1, signed_i=0)
+    part.drive(**dict.fromkeys(EVENTS, 0))
     await edge
     await edge
     for wait in range(8):

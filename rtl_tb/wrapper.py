@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..hls import boot
 from ..hls.register_map import REGISTERS
+from ..hls.verilog import literal
 
 TOPLEVEL = "zf_network_tb"
 SOURCES = tuple(
@@ -73,7 +76,7 @@ module {toplevel};
       .m_axis_tdata (m_axis_tdata),
       .m_axis_tvalid(m_axis_tvalid),
       .m_axis_tready(m_axis_tready),
-      .m_axis_tlast (m_axis_tlast){axi}
+      .m_axis_tlast (m_axis_tlast){loads}
   );
 
 {loader}
@@ -105,10 +108,45 @@ _AXI = (
     *("araddr", "arvalid", "arready", "rdata", "rresp", "rvalid"),
 )
 _WIDTHS = {"awaddr": 12, "wdata": 32, "bresp": 2, "araddr": 12, "rdata": 32, "rresp": 2}
+_LOADING = ("run", "begin", "we", "data", "signatures", "signed")
 _GIVEN = ("awready", "wready", "bresp", "bvalid", "arready", "rdata", "rresp", "rvalid")
 
 _LOADER = """\
 {wires}
+  logic load_run, load_begin;
+  logic [{count}-1:0] load_we, load_signed;
+  logic [31:0] load_data;
+  logic [32*{count}-1:0] load_signatures;
+  zf_control #(
+      .Memories({count}),
+      .Words   ({words})
+  ) registers (
+      .clk_i         (clk),
+      .rst_i         (rst),
+{axi},
+      .irq_o         (),
+      .lines_o       (),
+      .live_o        (),
+      .packet_o      (),
+      .soft_o        (),
+      .abort_o       (),
+      .draining_i    (1'b0),
+      .begin_i       (1'b0),
+      .in_i          (1'b0),
+      .faults_i      (4'b0),
+      .late_i        (1'b0),
+      .out_i         (1'b0),
+      .packet_i      (1'b0),
+      .input_stall_i (1'b0),
+      .output_stall_i(1'b0),
+      .run_o         (load_run),
+      .load_begin_o  (load_begin),
+      .load_we_o     (load_we),
+      .load_data_o   (load_data),
+      .signatures_i  (load_signatures),
+      .signed_i      (load_signed)
+  );
+
   zf_tb_loader #(
       .Select   (12'd{select}),
       .Data     (12'd{data}),
@@ -201,10 +239,7 @@ def testbench(manifest: dict[str, Any]) -> str:
     ]
     paths = [stream["path"] for stream in listened[1:-1]]
     moves = " ||\n          ".join(f"({path}_tvalid && {path}_tready)" for path in paths)
-    axi = []
-    if manifest["loads"]:
-        axi = [f".s_axi_{name}(axi_{name})" for name in _AXI]
-        axi += [".s_axi_wstrb(4'b1111)", ".s_axi_bready(1'b1)", ".s_axi_rready(1'b1)"]
+    loads = [f".load_{name}(load_{name})" for name in _LOADING] if manifest["loads"] else []
     return _TEMPLATE.format(
         toplevel=TOPLEVEL,
         top=manifest["top"],
@@ -214,18 +249,24 @@ def testbench(manifest: dict[str, Any]) -> str:
         out_width=leave["tdata_bits"],
         out_beats=leave["beats"],
         inner_beat=moves or "1'b0",
-        axi="".join(f",\n      {port}" for port in axi),
-        loader=_loader() if manifest["loads"] else _NO_LOADER,
+        loads="".join(f",\n      {port}" for port in loads),
+        loader=_loader(manifest["loads"]) if manifest["loads"] else _NO_LOADER,
         probes="\n".join(probes),
     )
 
 
-def _loader() -> str:
+def _loader(loads: Sequence[dict[str, Any]]) -> str:
     """Return what loads the memories, with the addresses of the register map."""
     names = {"select": "SELECT", "data": "DATA", "state": "MEMORY", "signature": "SIGNATURE"}
     ports = (f".{name}_{'i' if name in _GIVEN else 'o'}(axi_{name})" for name in _AXI)
+    axi = [f".s_axi_{name}(axi_{name})" for name in _AXI]
+    axi += [".s_axi_wstrb(4'b1111)", ".s_axi_bready(1'b1)", ".s_axi_rready(1'b1)"]
+    parameters = boot.parameters([load["words32"] for load in loads])
     return _LOADER.format(
         wires="\n".join(f"  logic [{_WIDTHS.get(name, 1) - 1}:0] axi_{name};" for name in _AXI),
+        axi=",\n".join(f"      {port}" for port in axi),
         ports=",\n".join(f"      {port}" for port in ports),
+        count=parameters["Memories"],
+        words=literal(parameters["Words"]),
         **{key: REGISTERS[name][0] for key, name in names.items()},
     )

@@ -97,6 +97,9 @@ def test_commands_are_listed_in_the_order_of_work(zynqfire):
         (["budget", "."], "manifest.json"),
         (["synth", "."], "manifest.json"),
         (["synth", ".", "--tool", "vivado"], "vivado"),
+        (["package", "."], "Missing option '-o' / '--out'"),
+        (["package", ".", "-o", "a.zip"], "manifest.json"),
+        (["package", ".", "-o", "a.tar"], "archive a.tar: must end in .zip, not .tar"),
         (
             ["train", "zynqnet-32", "--data", "fly"],
             "data set must be digits, glyphs, cifar10 or a folder",
@@ -170,6 +173,7 @@ def test_what_frames_a_second_have_no_part_in_is_refused_without_them(refused, t
         ["train", "zynqnet-32", "--out"],
         ["export", "zynqnet-32", "-o"],
         ["compile", "zynqnet-32", "-o"],
+        ["package", ".", "-o"],
         ["demo", "--out"],
     ],
     ids=lambda args: args[0],

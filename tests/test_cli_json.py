@@ -20,6 +20,7 @@ pool = { kind = "average" }
 COMPILE = {
     *("build", "board", "interval_cycles", "latency_cycles", "in_lanes", "out_lanes"),
     *("multipliers", "utilization", "layers", "seconds"),
+    *("ip_in_bits", "ip_out_bits", "ip_interval_cycles"),
 }
 SIMULATE = {
     *("frames", "bit_exact", "mismatches", "interval_cycles", "latency_cycles"),
@@ -158,6 +159,15 @@ def test_simulate_refuses_other_inputs(zynqfire, compiled, folder, shape, kind, 
     np.save(folder / "bad.npy", np.zeros(shape, kind))
     code, answer = zynqfire("simulate", "build", "--input", "bad.npy")
     assert code == 2 and sentence in answer["error"]
+
+
+def test_package(zynqfire, compiled, folder):
+    """The archive is there, and what it lacks is said."""
+    code, answer = zynqfire("package", "build", "-o", "small.zip")
+    assert code == 0 and set(answer) >= {"archive", "files", "bytes", "bitstream"}
+    assert answer["archive"] == "small.zip" and answer["bitstream"] is False
+    assert answer["bytes"] == (folder / "small.zip").stat().st_size
+    assert {"driver.py", "manifest.json", "selftest.py", "golden.npz"} <= set(answer["files"])
 
 
 def test_budget(zynqfire, compiled, folder):

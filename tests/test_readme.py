@@ -12,19 +12,25 @@ from zynqfire.hls.reader import SUPPORTED
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
-DOCUMENTS += [f"docs/{name}.md" for name in ("results", "glyphs", "packed", "scaling", "training")]
+GUIDES = ("board", "driver", "glyphs", "packed", "results", "scaling", "training")
+DOCUMENTS += [f"docs/{name}.md" for name in GUIDES]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.M)[1].split())
 VARIABLES = set(re.findall(r"^([A-Z]+) \??= ", MAKEFILE, re.M)) | {"PYTHON"}
 
 
-def code(document: str) -> list[str]:
-    """Return the lines of code of a document: shell blocks and inline spans."""
+def typed(document: str) -> list[str]:
+    """Return the lines of the shell blocks of a document."""
     text = (ROOT / document).read_text(encoding="utf-8")
     blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
     blocks = [block.replace("\\\n", " ") for block in blocks]
-    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
-    return lines + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+    return [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def code(document: str) -> list[str]:
+    """Return the lines of code of a document: shell blocks and inline spans."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return typed(document) + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
 
 
 def commands(program: str) -> list[list[str]]:
@@ -55,8 +61,29 @@ def test_command_exists(call):
 
 
 def test_wrong_commands_are_seen():
-    """The check refuses a subcommand and an option that do not exist."""
+    """The checks refuse a subcommand and an option that do not exist, and what is missing."""
     assert refusal(["zynqfire", "fly"]) and refusal(["zynqfire", "boards", "--fly"])
+    assert missing(["zynqfire", "package", "build"]) == ["--out"]
+    assert missing(["zynqfire", "package", "-o", "a.zip"]) == ["build"]
+    assert missing(["zynqfire", "package", "build", "-o", "a.zip"]) == []
+
+
+def missing(call: list[str]) -> list[str]:
+    """Return the arguments and options that `zynqfire` would ask for."""
+    command = zynqfire.commands[call[1]]
+    with click.Context(command, resilient_parsing=True) as context:
+        given, _, _ = command.make_parser(context).parse_args(call[2:])
+    needed = [parameter for parameter in command.params if parameter.required]
+    left = [each for each in needed if not isinstance(given.get(each.name), str | tuple)]
+    return [max(each.opts, key=len) for each in left]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/board.md", "docs/driver.md"])
+def test_shell_blocks_can_be_typed(document):
+    """What stands in a shell block for people to type has all that its command needs."""
+    calls = [shlex.split(line) for line in typed(document) if line.startswith("zynqfire ")]
+    assert calls
+    assert {" ".join(call): missing(call) for call in calls if missing(call)} == {}
 
 
 @pytest.mark.parametrize("call", commands("make"), ids=" ".join)

@@ -42,5 +42,12 @@ zf_axis_out.sv
 zf_uram.sv
 zf_signature.sv
 zf_registers.sv
+zf_axi_lite.sv
+zf_load.sv
+zf_monitor.sv
 zf_control.sv
+zf_receive.sv
+zf_repack.sv
+zf_frame.sv
+zf_send.sv
 zf_gate.sv

@@ -1,169 +1,177 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// zf_control: AXI4-Lite slave with the registers of docs/registers.md: loads the memories that have
-// no contents after configuration, and says whether the layers read what was loaded.
+// zf_control: the registers of docs/registers.md behind an AXI4-Lite slave: modes and resets, what
+// the streams did, the memories to load.
 //
-//   run_o = every memory m has had its Words[32*m+:32] writes to DATA since it was last begun
-// A write to SELECT chooses a memory and begins its loading; each write to DATA is a piece for it
-// (zf_uram, which load_begin_o begins). Beyond its last piece nothing is written. Responses are
-// always OKAY; what is refused sets STATUS.refused. Every output comes from a flip-flop, but for
-// bvalid and the readys, which are a LUT behind one.
+//   soft_o for ResetCycles after a write of 1 to CONTROL.reset, abort_o after one to CONTROL.abort
+// Responses are always OKAY; what is refused sets STATUS.refused.
 //
-// Latency: 2 cycles from awvalid and wvalid to bvalid, 3 to load_*_o; 3 from arvalid to rvalid. What
-// is read after a write's response sees the write. Throughput: a write a cycle, a read in 4.
+// Latency: 2 cycles from awvalid and wvalid to bvalid, 3 to load_*_o, modes and resets; 3 from
+// arvalid to rvalid. What is read after a write's response sees the write. Throughput: a write a
+// cycle, a read in 4.
 
 module zf_control #(
-    parameter int Memories = 1,
-    parameter logic [32*Memories-1:0] Words = (32 * Memories)'(3)
+    parameter int Memories = 0,
+    parameter logic [32*(Memories < 1 ? 1 : Memories)-1:0] Words = '0,
+    parameter logic [31:0] Network = 32'd0,
+    parameter int InputBytes = 1,   // of a frame
+    parameter int OutputBytes = 4,
+    parameter int InBytes = 4,      // of a beat
+    parameter int OutBytes = 4,
+    localparam int Loads = Memories < 1 ? 1 : Memories
 ) (
-    input  logic                   clk_i,
-    input  logic                   rst_i,
-    input  logic [           11:0] s_axi_awaddr,
-    input  logic                   s_axi_awvalid,
-    output logic                   s_axi_awready,
-    input  logic [           31:0] s_axi_wdata,
-    input  logic [            3:0] s_axi_wstrb,
-    input  logic                   s_axi_wvalid,
-    output logic                   s_axi_wready,
-    output logic [            1:0] s_axi_bresp,
-    output logic                   s_axi_bvalid,
-    input  logic                   s_axi_bready,
-    input  logic [           11:0] s_axi_araddr,
-    input  logic                   s_axi_arvalid,
-    output logic                   s_axi_arready,
-    output logic [           31:0] s_axi_rdata,
-    output logic [            1:0] s_axi_rresp,
-    output logic                   s_axi_rvalid,
-    input  logic                   s_axi_rready,
-    output logic                   run_o,
-    output logic                   load_begin_o,
-    output logic [   Memories-1:0] load_we_o,
-    output logic [           31:0] load_data_o,
-    input  logic [32*Memories-1:0] signature_i,
-    input  logic [   Memories-1:0] signed_i
+    input  logic                clk_i,
+    input  logic                rst_i,
+    input  logic [        11:0] s_axi_awaddr,
+    input  logic                s_axi_awvalid,
+    output logic                s_axi_awready,
+    input  logic [        31:0] s_axi_wdata,
+    input  logic [         3:0] s_axi_wstrb,
+    input  logic                s_axi_wvalid,
+    output logic                s_axi_wready,
+    output logic [         1:0] s_axi_bresp,
+    output logic                s_axi_bvalid,
+    input  logic                s_axi_bready,
+    input  logic [        11:0] s_axi_araddr,
+    input  logic                s_axi_arvalid,
+    output logic                s_axi_arready,
+    output logic [        31:0] s_axi_rdata,
+    output logic [         1:0] s_axi_rresp,
+    output logic                s_axi_rvalid,
+    input  logic                s_axi_rready,
+    output logic                irq_o,
+    // Modes and resets
+    output logic                lines_o,
+    output logic                live_o,
+    output logic [        15:0] packet_o,       // frames in a packet
+    output logic                soft_o,
+    output logic                abort_o,
+    input  logic                draining_i,
+    // What happens, as zf_monitor takes it
+    input  logic                begin_i,
+    input  logic                in_i,
+    input  logic [         3:0] faults_i,
+    input  logic                late_i,
+    input  logic                out_i,
+    input  logic                packet_i,
+    input  logic                input_stall_i,
+    input  logic                output_stall_i,
+    // Memories to load
+    output logic                run_o,
+    output logic                load_begin_o,
+    output logic [   Loads-1:0] load_we_o,
+    output logic [        31:0] load_data_o,
+    input  logic [32*Loads-1:0] signatures_i,
+    input  logic [   Loads-1:0] signed_i
 );
 
-  localparam int SelectBits = (Memories > 1) ? $clog2(Memories) : 1;
-  localparam int LeftBits = bits(Words);
+  localparam int ResetCycles = 16;
 
-  function automatic int bits(input logic [32*Memories-1:0] words);
-    bits = 1;
-    for (int m = 0; m < Memories; m++) begin
-      if ($clog2(words[32*m+:32] + 1) > bits) bits = $clog2(words[32*m+:32] + 1);
-    end
-  endfunction
-
-  if (Memories < 1) begin : gen_bad
-    initial $fatal(1, "%m: Memories must be positive, not %0d", Memories);
-  end
-  for (genvar m = 0; m < Memories; m++) begin : g_check
+  if (Memories < 0 || InputBytes < 1 || OutputBytes < 1) begin : gen_bad
     initial
-      if (Words[32*m+:32] == 0) $fatal(1, "%m: Words must be positive, not %0d", Words[32*m+:32]);
+      $fatal(1, "%m: Memories %0d negative, or InputBytes %0d or OutputBytes %0d not positive",
+             Memories, InputBytes, OutputBytes);
   end
 
-  // --------------------------------------------------------------------------------- AXI4-Lite
-  logic unused;
-  assign unused = ^{s_axi_awaddr, s_axi_araddr};  // bytes of a word
-
-  logic aw_ready, aw_valid, w_ready, w_valid, accept;
-  logic [9:0] write_word;
-  logic [31:0] write_data;
-  logic [3:0] write_bytes;
-  zf_stream_reg #(.Width(10)) u_aw (
-      .clk_i, .rst_i, .s_tdata_i(s_axi_awaddr[11:2]), .s_tvalid_i(s_axi_awvalid),
-      .s_tready_o(aw_ready), .m_tdata_o(write_word), .m_tvalid_o(aw_valid), .m_tready_i(accept)
+  logic write, write_whole, read;
+  logic [9:0] write_word, read_word;
+  logic [31:0] write_data, read_data;
+  zf_axi_lite u_axi_lite (
+      .clk_i, .rst_i, .s_axi_awaddr, .s_axi_awvalid, .s_axi_awready, .s_axi_wdata, .s_axi_wstrb,
+      .s_axi_wvalid, .s_axi_wready, .s_axi_bresp, .s_axi_bvalid, .s_axi_bready, .s_axi_araddr,
+      .s_axi_arvalid, .s_axi_arready, .s_axi_rdata, .s_axi_rresp, .s_axi_rvalid, .s_axi_rready,
+      .write_o(write), .write_word_o(write_word), .write_data_o(write_data),
+      .write_whole_o(write_whole), .read_o(read), .read_word_o(read_word), .read_data_i(read_data)
   );
-  zf_stream_reg #(.Width(36)) u_w (
-      .clk_i, .rst_i, .s_tdata_i({s_axi_wstrb, s_axi_wdata}), .s_tvalid_i(s_axi_wvalid),
-      .s_tready_o(w_ready), .m_tdata_o({write_bytes, write_data}), .m_tvalid_o(w_valid),
-      .m_tready_i(accept)
+
+  logic status_write, clear_refused, control_write, control_reset, control_abort, control_lines;
+  logic control_live, packet_write, errors_write, select_write, data_write, interrupt_write;
+  logic enable_write, bad_access, bad_packet, bad_load, refused_q, loaded, seen, draining_q;
+  logic [31:0] packet, select, selected, data, signature;
+  logic [31:0] frames_in, frames_out, latency, interval, input_stalls, output_stalls, bad_frame;
+  logic [3:0] errors, errors_given;
+  logic [1:0] interrupts, interrupts_given, enable_given, enable_q;
+  zf_registers u_registers (
+      .clk_i, .rst_i, .write_i(write), .write_word_i(write_word), .write_data_i(write_data),
+      .write_whole_i(write_whole), .read_i(read), .read_word_i(read_word), .read_data_o(read_data),
+      .status_running_i(run_o), .status_refused_i(refused_q), .status_draining_i(draining_q),
+      .control_lines_i(lines_o), .control_live_i(live_o), .network_i(Network),
+      .input_bytes_i(32'(InputBytes)), .output_bytes_i(32'(OutputBytes)),
+      .ports_in_bits_i(8'(InBytes)), .ports_out_bits_i(8'(OutBytes)), .packet_i(32'(packet_o)),
+      .frames_in_i(frames_in), .frames_out_i(frames_out), .latency_i(latency),
+      .interval_i(interval), .input_stalls_i(input_stalls), .output_stalls_i(output_stalls),
+      .errors_short_i(errors[0]), .errors_long_i(errors[1]), .errors_keep_i(errors[2]),
+      .errors_overrun_i(errors[3]), .memories_i(32'(Memories)), .select_i(selected),
+      .memory_loaded_i(loaded), .memory_signed_i(seen), .signature_i(signature),
+      .bad_frame_i(bad_frame), .interrupt_packet_i(interrupts[0]),
+      .interrupt_error_i(interrupts[1]), .interrupt_enable_packet_i(enable_q[0]),
+      .interrupt_enable_error_i(enable_q[1]),
+      .status_write_o(status_write), .status_refused_o(clear_refused),
+      .control_write_o(control_write), .control_reset_o(control_reset),
+      .control_abort_o(control_abort), .control_lines_o(control_lines),
+      .control_live_o(control_live), .packet_write_o(packet_write), .packet_o(packet),
+      .errors_write_o(errors_write), .errors_short_o(errors_given[0]),
+      .errors_long_o(errors_given[1]), .errors_keep_o(errors_given[2]),
+      .errors_overrun_o(errors_given[3]), .select_write_o(select_write), .select_o(select),
+      .data_write_o(data_write), .data_o(data), .interrupt_write_o(interrupt_write),
+      .interrupt_packet_o(interrupts_given[0]), .interrupt_error_o(interrupts_given[1]),
+      .interrupt_enable_write_o(enable_write), .interrupt_enable_packet_o(enable_given[0]),
+      .interrupt_enable_error_o(enable_given[1]), .refused_o(bad_access)
   );
-  assign s_axi_awready = aw_ready && !rst_i;
-  assign s_axi_wready = w_ready && !rst_i;
 
-  logic [1:0] answers_q;  // responses that are due
-  assign accept = aw_valid && w_valid && answers_q != 2'd3;
-  assign s_axi_bvalid = answers_q != 2'd0;
-  assign s_axi_bresp = 2'b00;
-
-  logic idle_q, ask_q, look_q;  // a read waits for none, its address is decoded, it is looked up
-  logic [9:0] read_word_q;
-  assign s_axi_arready = idle_q && !rst_i;
-  assign s_axi_rresp = 2'b00;
+  // ------------------------------------------------------------------------------ modes and resets
+  logic [$clog2(ResetCycles)-1:0] left_q;  // cycles of the soft reset after this one
+  assign bad_packet = packet_write && (packet[31:16] != '0 || packet[15:0] == '0);
 
   always_ff @(posedge clk_i) begin
-    if (s_axi_arready) read_word_q <= s_axi_araddr[11:2];
-    ask_q  <= s_axi_arready && s_axi_arvalid;
-    look_q <= ask_q;
-    if (look_q) s_axi_rvalid <= 1'b1;
-    else if (s_axi_rready) s_axi_rvalid <= 1'b0;
-    if (s_axi_arready && s_axi_arvalid) idle_q <= 1'b0;
-    else if (s_axi_rvalid && s_axi_rready) idle_q <= 1'b1;
-    answers_q <= answers_q + 2'(accept) - 2'(s_axi_bvalid && s_axi_bready);
+    if (control_write) {live_o, lines_o} <= {control_live, control_lines};
+    if (packet_write && !bad_packet) packet_o <= packet[15:0];
+    if (enable_write) enable_q <= enable_given;
+    if (control_write && (control_reset || control_abort)) begin
+      soft_o  <= !control_abort;
+      abort_o <= control_abort;
+      left_q  <= '1;
+    end else begin
+      if (left_q == '0) {abort_o, soft_o} <= '0;
+      left_q <= left_q - 1'b1;
+    end
+    draining_q <= draining_i || soft_o || abort_o;
+    if (bad_access || bad_packet || bad_load) refused_q <= 1'b1;
+    else if (status_write && clear_refused) refused_q <= 1'b0;
     if (rst_i) begin
-      ask_q        <= 1'b0;
-      look_q       <= 1'b0;
-      s_axi_rvalid <= 1'b0;
-      idle_q       <= 1'b1;
-      answers_q    <= '0;
+      {live_o, lines_o} <= '0;
+      packet_o          <= 16'd1;
+      enable_q          <= '0;
+      {abort_o, soft_o} <= '0;
+      draining_q        <= 1'b0;
+      refused_q         <= 1'b0;
     end
   end
 
-  // --------------------------------------------------------------------------------- registers
-  logic status_write, clear_refused, select_write, data_write, bad_access;
-  logic refused_q, loaded_q, signed_q;
-  logic [31:0] select, data, signature_q;
-  logic [SelectBits-1:0] select_q;
-  zf_registers u_registers (
-      .clk_i, .rst_i,
-      .write_i(accept), .write_word_i(write_word), .write_data_i(write_data),
-      .write_whole_i(write_bytes == 4'b1111),
-      .read_i(ask_q), .read_word_i(read_word_q), .read_data_o(s_axi_rdata),
-      .status_running_i(run_o), .status_refused_i(refused_q),
-      .memories_i(32'(Memories)), .select_i(32'(select_q)),
-      .memory_loaded_i(loaded_q), .memory_signed_i(signed_q), .signature_i(signature_q),
-      .status_write_o(status_write), .status_refused_o(clear_refused),
-      .select_write_o(select_write), .select_o(select),
-      .data_write_o(data_write), .data_o(data), .refused_o(bad_access)
+  zf_monitor u_monitor (
+      .clk_i, .clear_i(rst_i || soft_o || abort_o), .begin_i, .in_i, .faults_i, .late_i, .out_i,
+      .packet_i, .input_stall_i, .output_stall_i,
+      .clear_errors_i({4{errors_write}} & errors_given),
+      .clear_interrupts_i({2{interrupt_write}} & interrupts_given), .enable_i(enable_q),
+      .frames_in_o(frames_in), .frames_out_o(frames_out), .latency_o(latency),
+      .interval_o(interval), .input_stalls_o(input_stalls), .output_stalls_o(output_stalls),
+      .errors_o(errors), .bad_frame_o(bad_frame), .interrupts_o(interrupts), .irq_o
   );
 
   // -------------------------------------------------------------------------------- the memories
-  logic chosen, some, last, taken;
-  logic [LeftBits-1:0] left_q;  // pieces of the selected memory that are still to come
-  logic [Memories-1:0] selected, all_loaded_q;
-  assign chosen = select_write && select < 32'(Memories);
-  assign some = left_q != '0;
-  assign last = left_q == LeftBits'(1);
-  assign taken = data_write && some;
-  for (genvar m = 0; m < Memories; m++) begin : g_memory
-    assign selected[m] = select_q == SelectBits'(m);
-  end
-
-  always_ff @(posedge clk_i) begin
-    if (rst_i) begin
-      select_q <= '0;
-      left_q   <= Words[LeftBits-1:0];
-    end else if (chosen) begin
-      select_q <= select[SelectBits-1:0];
-      left_q   <= Words[32*select[SelectBits-1:0]+:LeftBits];
-    end else if (taken) begin
-      left_q <= left_q - 1'b1;
-    end
-
-    load_begin_o <= chosen && !rst_i;
-    load_we_o    <= {Memories{taken && !rst_i}} & selected;
-    load_data_o  <= data;
-    all_loaded_q <= rst_i ? '0 : taken ? (all_loaded_q & ~selected) | ({Memories{last}} & selected)
-                                       : all_loaded_q;
-    run_o        <= &all_loaded_q && !rst_i;
-
-    loaded_q    <= all_loaded_q[select_q];
-    signed_q    <= signed_i[select_q];
-    signature_q <= signature_i[32*select_q+:32];
-
-    if (rst_i) refused_q <= 1'b0;
-    else if (bad_access || (select_write && !chosen) || (data_write && !some)) refused_q <= 1'b1;
-    else if (status_write && clear_refused) refused_q <= 1'b0;
+  if (Memories < 1) begin : g_none
+    assign bad_load = select_write || data_write;
+    assign {run_o, load_begin_o, load_we_o, load_data_o} = {1'b1, 34'd0};
+    assign {selected, loaded, seen, signature} = '0;
+    logic unused;
+    assign unused = ^{select, data, signatures_i, signed_i};
+  end else begin : g_some
+    zf_load #(.Memories(Memories), .Words(Words)) u_load (
+        .clk_i, .rst_i, .select_write_i(select_write), .select_i(select),
+        .data_write_i(data_write), .data_i(data), .refused_o(bad_load), .select_o(selected),
+        .loaded_o(loaded), .signed_o(seen), .signature_o(signature), .run_o,
+        .begin_o(load_begin_o), .we_o(load_we_o), .data_o(load_data_o), .signatures_i, .signed_i
+    );
   end
 
 endmodule

@@ -21,7 +21,6 @@ module zf_uram #(
     localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1
 ) (
     input  logic                clk_i,
-    input  logic                rst_i,
     input  logic [AddrBits-1:0] addr_i,
     output logic [   Width-1:0] data_o,
     input  logic                begin_i,
@@ -53,15 +52,15 @@ module zf_uram #(
 
   always_ff @(posedge clk_i) begin
     if (we_i) parts_q <= {data_i, parts_q[95:32]};
-    if (rst_i || begin_i) begin
+    if (begin_i) begin
       column_q <= Columns'(1);
       part_q   <= '0;
     end else if (we_i) begin
       part_q <= whole ? 2'd0 : part_q + 1'b1;
       if (whole) column_q <= Columns'({column_q, column_q[Columns-1]});
     end
-    write_q <= (we_i && whole && !rst_i && !begin_i) ? column_q : '0;
-    if (rst_i || begin_i) addr_q <= '0;
+    write_q <= (we_i && whole && !begin_i) ? column_q : '0;
+    if (begin_i) addr_q <= '0;
     else if (write_q[Columns-1]) addr_q <= addr_q + 1'b1;
   end
 

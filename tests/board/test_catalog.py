@@ -58,6 +58,7 @@ def test_limits(name):
     assert 0 < board.slicem_lut < board.lut
     assert board.family == ("xc7" if board.part.startswith("xc7") else "xcup")
     assert 50 <= board.clock_mhz <= 300
+    assert re.fullmatch(r"[a-z.*]+:[a-z0-9_*-]+:part0", board.board_part)
     if board.part in TOTAL_KB:
         assert 36 * board.bram36 + 288 * board.uram == TOTAL_KB[board.part]
 
@@ -73,13 +74,14 @@ def test_unknown_board():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (GOOD + "luts = 3\n", "board b: keys must be part, family, .*, uram, not luts"),
+        (GOOD + "luts = 3\n", "board b: keys must be part, family, .*, uram, board_part, not luts"),
         (GOOD.replace("lut = 1\n", "", 1), "board b: the key lut is missing"),
         (GOOD.replace("dsp = 1", "dsp = 1.5"), "board b: dsp must be a whole number, not 1.5"),
         (GOOD.replace("dsp = 1", "dsp = true"), "board b: dsp must be a whole number, not True"),
         (GOOD.replace("ff = 1", "ff = -1"), "board b: ff must be a whole number, not -1"),
         (GOOD.replace("100", '"fast"'), "board b: clock_mhz must be a number, not 'fast'"),
         (GOOD.replace('"p"', '""'), "board b: part must be a name, not ''"),
+        (GOOD + "board_part = 7\n", "board b: board_part must be a name, not 7"),
         (GOOD.replace("xc7", "ice40"), "board b: family must be xc7 or xcup, not ice40"),
         ("lut = = 3", "board b: its file must be TOML: .*"),
     ],
@@ -93,3 +95,5 @@ def test_bad_file(text, message):
 def test_good_file():
     """What the bad files are made from is good."""
     assert parse("b", re.sub("100", "66.7", GOOD)).clock_mhz == 66.7
+    assert parse("b", GOOD).board_part == ""
+    assert parse("b", GOOD + 'board_part = "v:b:part0"\n').board_part == "v:b:part0"

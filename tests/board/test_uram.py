@@ -13,12 +13,12 @@ SHAPES += [(512, 4608), (360, 12288), (64, 20000)]
 
 
 def test_ultraram_is_what_is_counted(tmp_path):
-    instances, ports = [], ["input logic clk_i, rst_i, begin_i, we_i, input logic [31:0] data_i"]
+    instances, ports = [], ["input logic clk_i, begin_i, we_i, input logic [31:0] data_i"]
     for n, (width, depth) in enumerate(SHAPES):
         address = max(1, (depth - 1).bit_length())
         ports.append(f"input logic [{address - 1}:0] a{n}, output logic [{width - 1}:0] d{n}")
         instances.append(
-            f"zf_uram #(.Width({width}), .Depth({depth})) m{n} (.clk_i, .rst_i, .begin_i, .we_i, "
+            f"zf_uram #(.Width({width}), .Depth({depth})) m{n} (.clk_i, .begin_i, .we_i, "
             f".data_i, .addr_i(a{n}), .data_o(d{n}));"
         )
     top = "module top (\n" + ",\n".join(ports) + ");\n" + "\n".join(instances) + "\nendmodule\n"
