@@ -241,6 +241,102 @@ async def shows(dut, name, stalled):
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
+@cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
+async def controls(dut, name, stalled):
+    """Keep modes over soft resets, which last 16 cycles; constants are the parameters."""
+    host = await _start(dut, name, stalled)
+    for register, value in {
+        "NETWORK": 0x89ABCDEF,
+        "INPUT_BYTES": 3072,
+        "OUTPUT_BYTES": 40,
+        "PORTS": 0x0408,
+    }.items():
+        assert await host.read(register) == value
+    lasted = {"soft_o": 0, "abort_o": 0}
+
+    async def watch():
+        while True:
+            await host.edge
+            for port in lasted:
+                lasted[port] += int(host.port(port).value)
+
+    cocotb.start_soon(watch())
+    assert int(host.port("packet_o").value) == 1
+    for value in (9, 0x1234, 65535):
+        await host.write("PACKET", value)
+        assert await host.read("PACKET") == value == int(host.port("packet_o").value)
+    for bad in (0, 0x10000, 0x80000001):
+        await host.write("PACKET", bad)
+        assert await host.refused() and int(host.port("packet_o").value) == 65535
+    await host.write("INTERRUPT_ENABLE", 2)
+    for control, port in ((1, "soft_o"), (2, "abort_o"), (3, "abort_o")):
+        for modes in (0, 4, 8, 12):
+            lasted |= {"soft_o": 0, "abort_o": 0}
+            host.port("in_i").value = 1
+            await host.write("CONTROL", control | modes)
+            assert await host.read("CONTROL") == modes
+            assert [int(host.port(p).value) for p in ("lines_o", "live_o")] == [
+                modes >> 2 & 1,
+                modes >> 3,
+            ]
+            host.port("in_i").value = 0
+            for _ in range(20):
+                await host.edge
+            assert lasted == {"soft_o": 0, "abort_o": 0} | {port: 16}
+            assert await host.read("STATUS") == 0
+            assert await host.read("FRAMES_IN") == 0
+    assert await host.read("INTERRUPT_ENABLE") == 2 and await host.read("PACKET") == 65535
+    host.port("draining_i").value = 1
+    assert await host.read("STATUS") == 0 or await host.read("STATUS") == 4
+    assert await host.read("STATUS") == 4
+    host.port("draining_i").value = 0
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+@cocotb.parametrize(name=list(CASES))
+async def counts(dut, name):
+    """Reach each counter and flag of zf_monitor at its address."""
+    host = await _start(dut, name, 0.0)
+
+    async def give(**values):
+        for port, value in values.items():
+            host.port(port).value = value
+        await host.edge
+        for port in values:
+            host.port(port).value = 0
+
+    await give(begin_i=1)
+    for _ in range(9):
+        await host.edge
+    await give(out_i=1)
+    for _ in range(4):
+        await host.edge
+    await give(out_i=1)
+    for port, times in (("in_i", 4), ("input_stall_i", 6), ("output_stall_i", 7)):
+        for _ in range(times):
+            await give(**{port: 1})
+    expected = {"FRAMES_IN": 4, "FRAMES_OUT": 2, "LATENCY": 10, "INTERVAL": 5}
+    expected |= {"INPUT_STALLS": 6, "OUTPUT_STALLS": 7, "ERRORS": 0, "INTERRUPT": 0}
+    for register, value in expected.items():
+        assert await host.read(register) == value, register
+    await host.write("INTERRUPT_ENABLE", 1)
+    for bit in range(4):
+        await give(faults_i=1 << bit, late_i=bit & 1)
+        assert await host.read("ERRORS") == 1 << bit and await host.read("INTERRUPT") == 2
+        assert await host.read("BAD_FRAME") == 4 - (bit & 1) and not int(host.port("irq_o").value)
+        await host.write("ERRORS", 15 & ~(1 << bit))
+        await host.write("INTERRUPT", 1)
+        assert await host.read("ERRORS") == 1 << bit and await host.read("INTERRUPT") == 2
+        await host.write("ERRORS", 1 << bit)
+        await host.write("INTERRUPT", 2)
+        assert await host.read("ERRORS") == 0 == await host.read("INTERRUPT")
+    await give(packet_i=1)
+    assert await host.read("INTERRUPT") == 1 and int(host.port("irq_o").value)
+    await host.write("INTERRUPT_ENABLE", 2)
+    assert await host.read("INTERRUPT_ENABLE") == 2 and not int(host.port("irq_o").value)
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
 async def a_write_a_cycle(dut):
     """Take and answer writes every cycle, and load them 3 later."""
     part = Part(dut, "three")

@@ -1,14 +1,27 @@
 """zf_repack: packets of any size, cut into words of any number of bytes up to a beat's."""
 
 import cocotb
-import pytest
 
-from zynqfire.rtl_tb import simulator
+from zynqfire.rtl_tb import cases
+from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.stream import Bench, check_stream_unit
 
 BEAT = ("tdata", "count", "user", "last", "faults")
 WORD = ("tdata", "user", "last", "part", "none", "faults")
 SIZES = [(4, 3), (4, 4), (4, 1), (8, 3), (8, 6), (16, 3), (16, 11), (16, 16), (3, 2), (1, 1)]
+SETUPS = {f"b{size}_l{lanes}": (size, lanes) for size, lanes in SIZES}
+
+
+def _case(size: int, lanes: int) -> Case:
+    ports = {f"s_{name}_i": 1 for name in (*BEAT, "tvalid")} | {"m_tready_i": 1, "s_tready_o": 1}
+    ports |= {f"m_{name}_o": 1 for name in (*WORD, "tvalid")}
+    ports |= {"s_tdata_i": 8 * size, "s_count_i": size.bit_length(), "s_faults_i": 2}
+    ports |= {"m_tdata_o": 8 * lanes, "m_faults_o": 2}
+    return Case({"Bytes": size, "Lanes": lanes}, ports)
+
+
+CASES = {name: _case(*sizes) for name, sizes in SETUPS.items()}
+QUICK = ("b4_l3", "b8_l6")
 
 
 def pack(fields) -> int:
@@ -68,10 +81,10 @@ def words(beats, faults, user, ended, lanes):
 
 
 @cocotb.test()
-async def exact(dut):
+@cocotb.parametrize(name=list(CASES))
+async def exact(dut, name):
     """Packets of all kinds behind each other."""
-    case = simulator.config()
-    size, lanes = case["Bytes"], case["Lanes"]
+    part, (size, lanes) = Part(dut, name), SETUPS[name]
     bits = size.bit_length()
 
     def frame(rng):
@@ -99,18 +112,18 @@ async def exact(dut):
 
     known = []
     bench = Bench(
-        dut,
-        source_payload=[f"s_{name}_{'i'}" for name in BEAT],
-        sink_payload=[f"m_{name}_o" for name in WORD],
+        part,
+        source_payload=[f"s_{port}_i" for port in BEAT],
+        sink_payload=[f"m_{port}_o" for port in WORD],
     )
-    await check_stream_unit(dut, frame, model, bench=bench, frames=10)
+    await check_stream_unit(part, frame, model, bench=bench, frames=10)
 
 
 @cocotb.test()
-async def full_speed(dut):
+@cocotb.parametrize(name=list(CASES))
+async def full_speed(dut, name):
     """Back-to-back packets of whole words take a cycle a beat or a word, whichever is more."""
-    case = simulator.config()
-    size, lanes = case["Bytes"], case["Lanes"]
+    part, (size, lanes) = Part(dut, name), SETUPS[name]
     count = 6 * lanes * size
     beats = [
         pack(
@@ -129,22 +142,18 @@ async def full_speed(dut):
         for n in range(count // lanes)
     ]
     bench = Bench(
-        dut,
-        source_payload=[f"s_{name}_i" for name in BEAT],
-        sink_payload=[f"m_{name}_o" for name in WORD],
+        part,
+        source_payload=[f"s_{port}_i" for port in BEAT],
+        sink_payload=[f"m_{port}_o" for port in WORD],
     )
     timing = await check_stream_unit(
-        dut, lambda rng: [beats], lambda _: [out], bench=bench, frames=3, resets=1
+        part, lambda rng: [beats], lambda _: [out], bench=bench, frames=3, resets=1
     )
     slow = max(len(beats), len(out))
     ends = timing.emitted[0][len(out) - 1 :: len(out)]
     assert ends[2] - ends[1] == slow and timing.emitted[0][0] == 3
 
 
-@pytest.mark.parametrize(("size", "lanes"), SIZES)
-def test_zf_repack(size, lanes):
-    """Run both."""
-    built = simulator.build(
-        "zf_repack", simulator.library("zf_repack"), {"Bytes": size, "Lanes": lanes}
-    )
-    simulator.run(built, "zynqfire.rtl_tb.test_zf_repack")
+def test_zf_repack(tmp_path):
+    """Run both for every case."""
+    cases.run("zf_repack", CASES, tmp_path)

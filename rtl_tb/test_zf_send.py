@@ -3,13 +3,19 @@
 import random
 
 import cocotb
-import pytest
 from cocotb.triggers import RisingEdge
 
-from zynqfire.rtl_tb import simulator
+from zynqfire.rtl_tb import cases
+from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.stream import Bench, check_stream_unit
 
 WIDTH = 16
+SETUPS = {"one": 1, "three": 3, "ten": 10}
+FLAGS = ("clear_i", "s_tvalid_i", "s_tready_o", "m_tvalid_o", "m_tready_i", "m_tlast_o", "out_o")
+PORTS = {**dict.fromkeys((*FLAGS, "sent_o", "draining_o"), 1), "packet_i": 16}
+PORTS |= {"s_tdata_i": WIDTH, "m_tdata_o": WIDTH}
+CASES = {name: Case({"Width": WIDTH, "Beats": n}, PORTS) for name, n in SETUPS.items()}
+QUICK = ("three",)
 
 
 def _bench(dut):
@@ -25,10 +31,10 @@ async def _count(dut, counts):
 
 
 @cocotb.test()
-@cocotb.parametrize(size=[1, 2, 5])
-async def exact(dut, size):
+@cocotb.parametrize(name=list(CASES), size=[1, 2, 5])
+async def exact(dut, name, size):
     """Mark the last word of every so many frames."""
-    beats = simulator.config()["Beats"]
+    dut, beats = Part(dut, name), SETUPS[name]
     dut.clear_i.value, dut.packet_i.value = 0, size
 
     def model(words):
@@ -46,9 +52,10 @@ async def exact(dut, size):
 
 
 @cocotb.test()
-async def the_size_of_a_packet_may_change_between_packets(dut):
+@cocotb.parametrize(name=list(CASES))
+async def the_size_of_a_packet_may_change_between_packets(dut, name):
     """Events say when frames and packets have left."""
-    beats, rng = simulator.config()["Beats"], random.Random(1)
+    dut, beats, rng = Part(dut, name), SETUPS[name], random.Random(1)
     dut.clear_i.value, dut.packet_i.value = 0, 1
     bench, counts = _bench(dut), {"out_o": 0, "sent_o": 0}
     await bench.reset(3, rng)
@@ -66,10 +73,10 @@ async def the_size_of_a_packet_may_change_between_packets(dut):
 
 
 @cocotb.test()
-@cocotb.parametrize(size=[1, 3])
-async def clears(dut, size):
+@cocotb.parametrize(name=list(CASES), size=[1, 3])
+async def clears(dut, name, size):
     """Clear after any word: what was offered stays, zeros follow up to the end, nothing counts."""
-    beats, rng = simulator.config()["Beats"], random.Random(2)
+    dut, beats, rng = Part(dut, name), SETUPS[name], random.Random(2)
     dut.clear_i.value, dut.packet_i.value = 0, size
     bench = _bench(dut)
     edge = RisingEdge(dut.clk_i)
@@ -116,10 +123,6 @@ async def clears(dut, size):
         assert left == expected, (at, left, expected)
 
 
-@pytest.mark.parametrize("beats", [1, 3, 10])
-def test_zf_send(beats):
-    """Run them."""
-    built = simulator.build(
-        "zf_send", simulator.library("zf_send"), {"Width": WIDTH, "Beats": beats}
-    )
-    simulator.run(built, "zynqfire.rtl_tb.test_zf_send")
+def test_zf_send(tmp_path):
+    """Run them for every case."""
+    cases.run("zf_send", CASES, tmp_path)

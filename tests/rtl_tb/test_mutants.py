@@ -105,12 +105,30 @@ NAMED = {
         "zf_signature", ("if (rst_i || clear_i) begin", "if (rst_i) begin", 1)
     ),
     "frames taken when one memory is loaded": named(
-        "zf_load", ("run_o        <= &all_loaded_q", "run_o        <= |all_loaded_q", 1)
+        "zf_control",
+        ("run_o        <= &all_loaded_q", "run_o        <= |all_loaded_q", 1),
+        module="zf_load",
     ),
     "a piece beyond the last one loaded": named(
-        "zf_load", ("taken = data_write_i && some;", "taken = data_write_i;", 1)
+        "zf_control",
+        ("taken = data_write_i && some;", "taken = data_write_i;", 1),
+        module="zf_load",
     ),
-    "one byte written as four": named("zf_axi_lite", ("= write_bytes == 4'b1111", "= 1'b1", 1)),
+    "one byte written as four": named(
+        "zf_control", ("= write_bytes == 4'b1111", "= 1'b1", 1), module="zf_axi_lite"
+    ),
+    "a packet that TKEEP cuts taken for whole": named(
+        "zf_receive", ("last || bad, user", "last, user", 1)
+    ),
+    "a packet's last word from before its padding": named(
+        "zf_repack", ("next_bytes & {Bytes * 8{spans}}", "next_bytes", 1)
+    ),
+    "a short packet that shifts the next": named(
+        "zf_frame", (" : s_last_i ? Fill : Take", " : Take", 1)
+    ),
+    "a packet left open by a soft reset": named(
+        "zf_send", ("else if (clear_i && inside_q) fill_q <= 1'b1;", "", 1)
+    ),
     "weights from outside one bit off": named(
         "zf_mvu",
         (
