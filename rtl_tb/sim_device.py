@@ -64,7 +64,6 @@ def library(build: Path | str, report: Callable[[str], object] = say) -> Path:
             ip["top"],
             sources,
             options=("-Wno-fatal",),
-            fast=True,
             cache=os.environ.get(simulator.CACHE) or build / "sim",
             harness=HARNESS,
             report=report,
