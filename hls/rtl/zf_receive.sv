@@ -70,22 +70,25 @@ module zf_receive #(
 
   logic inside_q, drop_q, soft_q;  // a packet has begun; its rest is thrown away; clear_i met it
   logic due_q;  // the last beat of a packet that found no room
-  logic push;
-  assign take = clear_i || live_i || drop_q || (room && !due_q);
-  assign push = valid && take && !drop_q && !due_q && !clear_i;
+  logic push, clear, cleared_q;
+  assign clear = clear_i || cleared_q;  // the FIFO has room again a cycle later
+  assign take = clear || live_i || drop_q || (room && !due_q);
+  assign push = valid && take && !drop_q && !due_q && !clear;
 
   always_ff @(posedge clk_i) begin
     if (valid && take) inside_q <= !last;
-    if (clear_i) begin
+    cleared_q <= clear_i;
+    if (clear) begin
       drop_q <= valid ? !last : inside_q;
       soft_q <= valid ? !last : inside_q;
     end else if (valid && take) begin
       drop_q <= !last && (drop_q || bad || due_q || !room);
       if (last) soft_q <= 1'b0;
     end
-    if (clear_i || room) due_q <= 1'b0;
+    if (clear || room) due_q <= 1'b0;
     else if (push) due_q <= 1'b1;
     if (rst_i) begin
+      cleared_q <= 1'b0;
       inside_q <= 1'b0;
       drop_q   <= 1'b0;
       soft_q   <= 1'b0;
