@@ -125,15 +125,16 @@ module zf_repack #(
     end
   end
 
-  logic word_last, part, none;
+  logic word_user, word_last, part, none;
   logic [1:0] word_faults;
   assign word_last = (exact && last) || (!whole && ends) || both;
   assign part = (!whole && ends) || (both && end_at != SumBits'(Bytes) + SumBits'(next_count));
+  assign word_user = user && at_q == '0;
   assign none = count == '0;
   assign word_faults = ({2{!whole || exact}} & faults) | ({2{both}} & next_faults);
   zf_stream_reg #(.Width(Lanes * 8 + 6)) u_out (
       .clk_i, .rst_i,
-      .s_tdata_i({word_faults, none, part, word_last, user && at_q == '0, word}),
+      .s_tdata_i({word_faults, none, part, word_last, word_user, word}),
       .s_tvalid_i(emit), .s_tready_o(ready),
       .m_tdata_o({m_faults_o, m_none_o, m_part_o, m_last_o, m_user_o, m_tdata_o}), .m_tvalid_o,
       .m_tready_i
