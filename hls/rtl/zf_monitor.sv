@@ -40,9 +40,9 @@ module zf_monitor (
 
   logic [31:0] lasting_q, since_q;
   logic [15:0] inside_q, ahead_q;  // frames that have begun; those among them before the measured
-  logic measures_q, one_out_q, starts, ends;
+  logic measures_q, alone_q, one_out_q, starts, ends;  // alone: none is before the measured
   assign starts = begin_i && !measures_q;
-  assign ends   = out_i && measures_q && ahead_q == '0;
+  assign ends   = out_i && measures_q && alone_q;
 
   always_ff @(posedge clk_i) begin
     frames_in_o     <= frames_in_o + 32'(in_i);
@@ -55,8 +55,10 @@ module zf_monitor (
     if (starts) begin
       measures_q <= 1'b1;
       ahead_q    <= inside_q - 16'(out_i);
+      alone_q    <= inside_q == 16'(out_i);
     end else if (out_i) begin
       ahead_q <= ahead_q - 1'b1;
+      alone_q <= ahead_q == 16'd1;
     end
     if (ends) begin
       measures_q <= 1'b0;

@@ -43,7 +43,8 @@ module zf_repack #(
   localparam int Step = divisor(Bytes, Lanes);  // of the places where words can begin
   localparam int Places = Bytes / Step;
   localparam int Entry = Bytes * 8 + CountBits + 4;
-  localparam int SumBits = $clog2(2 * Bytes + 1);
+  localparam int PlaceBits = Places > 1 ? $clog2(Places) : 1;
+  localparam int SumBits = CountBits + 2;
 
   function automatic int divisor(input int a, input int b);
     int high, low, rest;
@@ -73,22 +74,40 @@ module zf_repack #(
   assign {faults, last, user, count, bytes} = this_q;
   assign {next_faults, next_last, next_user, next_count, next_bytes} = next_q;
 
-  // Where the next word begins, and where it ends: within this beat, at its end, or in the next
-  logic [SumBits-1:0] at_q, end_at;
+  // Where the next word begins, the bytes from there on, and whether it ends in this beat, at its
+  // end, or in the next one
+  logic [PlaceBits-1:0] at_q, after;
+  logic [CountBits-1:0] left_q, fewer;
+  logic signed [SumBits-1:0] less_q, rest;  // next_count - Lanes; left behind a word that spans
   logic [Places-1:0] place;
-  logic ends, whole, exact, spans, both, emit, ready, consume;
-  assign end_at = at_q + SumBits'(Lanes);
-  assign ends   = last || (next_valid_q && next_user);  // the packet ends with this beat
-  assign whole = end_at <= SumBits'(count);
-  assign exact  = end_at == SumBits'(count);
-  assign spans  = !whole && !ends;
-  // The next beat, too, has no byte left
-  assign both   = spans && next_last && end_at >= SumBits'(Bytes) + SumBits'(next_count);
-  assign emit   = ready && this_valid_q && (whole || ends || next_valid_q);
-  assign consume = emit && (!whole || exact);
+  logic [Lanes-1:0] fits_q;  // the next beat's bytes and so many are no more than a word's
+  logic fits, ends, whole, exact, spans, both, emit, ready, consume;
+  assign ends    = last || (next_valid_q && next_user);  // the packet ends with this beat
+  assign rest    = less_q + $signed({2'b00, left_q});
+  assign spans   = !whole && !ends;
+  assign both    = spans && next_last && fits;  // the next beat, too, has no byte left
+  assign emit    = ready && this_valid_q && (whole || ends || next_valid_q);
+  assign consume = ready && this_valid_q && (exact || (!whole && (last || next_valid_q)));
+  assign exact   = left_q == CountBits'(Lanes);
+  always_comb begin  // LUTs without a carry chain
+    whole = 1'b0;
+    fewer = '0;
+    for (int left = Lanes; left <= Bytes; left++) begin
+      if (left_q == CountBits'(left)) whole = 1'b1;
+      if (left_q == CountBits'(left)) fewer = CountBits'(left - Lanes);
+    end
+    fits = 1'b0;
+    for (int left = 0; left < Lanes; left++) begin
+      if (left_q == CountBits'(left) && fits_q[left]) fits = 1'b1;
+    end
+    after = '0;
+    for (int p = 0; p < Places; p++) begin
+      if (place[p]) after = PlaceBits'((p + Lanes / Step) % Places);
+    end
+  end
 
   for (genvar p = 0; p < Places; p++) begin : g_place
-    assign place[p] = at_q == SumBits'(p * Step);
+    assign place[p] = at_q == PlaceBits'(p);
   end
 
   logic [2*Bytes*8-1:0] window;
@@ -104,9 +123,20 @@ module zf_repack #(
     if (consume || !this_valid_q) begin
       this_q <= (next_valid_q && !(consume && both)) ? next_q : behind;
     end
-    if (behind_ready) next_q <= behind;
-    if (emit) at_q <= (exact || both || ends && !whole) ? '0
-                      : whole ? end_at : end_at - SumBits'(Bytes);
+    if (behind_ready) begin
+      next_q <= behind;
+      less_q <= $signed({2'b00, behind[Bytes*8+:CountBits]}) - SumBits'(Lanes);
+      for (int left = 0; left < Lanes; left++) begin
+        fits_q[left] <= behind[Bytes*8+:CountBits] <= CountBits'(Lanes - left);
+      end
+    end
+    if (emit) at_q <= (exact || both || (ends && !whole)) ? '0 : after;
+    if (consume || !this_valid_q) begin
+      if (!next_valid_q || (consume && both)) left_q <= behind[Bytes*8+:CountBits];
+      else left_q <= consume && spans ? CountBits'(rest) : next_count;
+    end else if (emit) begin
+      left_q <= fewer;
+    end
     if (consume || !this_valid_q) begin
       if (next_valid_q && !(consume && both)) begin
         this_valid_q <= 1'b1;
@@ -125,15 +155,16 @@ module zf_repack #(
     end
   end
 
-  logic word_last, part, none;
+  logic word_user, word_last, part, none;
   logic [1:0] word_faults;
   assign word_last = (exact && last) || (!whole && ends) || both;
-  assign part = (!whole && ends) || (both && end_at != SumBits'(Bytes) + SumBits'(next_count));
+  assign part = (!whole && ends) || (both && rest != 0);
+  assign word_user = user && at_q == '0;
   assign none = count == '0;
   assign word_faults = ({2{!whole || exact}} & faults) | ({2{both}} & next_faults);
   zf_stream_reg #(.Width(Lanes * 8 + 6)) u_out (
       .clk_i, .rst_i,
-      .s_tdata_i({word_faults, none, part, word_last, user && at_q == '0, word}),
+      .s_tdata_i({word_faults, none, part, word_last, word_user, word}),
       .s_tvalid_i(emit), .s_tready_o(ready),
       .m_tdata_o({m_faults_o, m_none_o, m_part_o, m_last_o, m_user_o, m_tdata_o}), .m_tvalid_o,
       .m_tready_i

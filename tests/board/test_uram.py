@@ -42,7 +42,7 @@ def test_ultraram_is_what_is_counted(tmp_path):
     ("module", "parameters", "most"),
     [
         ("zf_signature", {"Width": 512, "Depth": 4608}, 260),
-        ("zf_control", {"Memories": 24, "Words": sum(1 << 32 * m for m in range(24)) * 70000}, 700),
+        ("zf_load", {"Memories": 24, "Words": sum(1 << 32 * m for m in range(24)) * 70000}, 500),
         ("zf_uram", {"Width": 200, "Depth": 9000}, 250),
     ],
 )
