@@ -48,8 +48,10 @@ def test_it_stands_alone(tmp_path):
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level]
     (tmp_path / "driver.py").write_bytes(SOURCE.read_bytes())
     code = (
-        "import sys; sys.modules['zynqfire'] = sys.modules['pynq'] = None; import driver; "
-        "print(sorted({n.split('.')[0] for n in sys.modules} - sys.stdlib_module_names))"
+        "import sys; before = {*sys.modules}; "  # what this Python starts with is its own
+        "sys.modules['zynqfire'] = sys.modules['pynq'] = None; import driver; "
+        "found = {n.split('.')[0] for n in {*sys.modules} - before}; "
+        "print(sorted(found - sys.stdlib_module_names))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
