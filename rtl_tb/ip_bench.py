@@ -1,4 +1,4 @@
-"""The whole IP on its buses: what the cocotb tests of `test_ip` share.
+"""The whole IP on its buses: what its cocotb tests share.
 
 `Ip` drives zynqfire_ip with cocotbext-axi as a host with a DMA does; `config()` of the simulation
 names the build folder and its frames.
@@ -29,6 +29,7 @@ from cocotbext.axi import (
 from ..hls import interpret, ir_text
 from . import simulator
 
+FRAMES = 12  # of a build
 RESET, ABORT, LINES, LIVE = 1, 2, 4, 8  # CONTROL
 SHORT, LONG, KEEP, OVERRUN = 1, 2, 4, 8  # ERRORS
 
@@ -57,8 +58,9 @@ class Ip:
         self.sink = AxiStreamSink(
             AxiStreamBus.from_prefix(dut, "m_axis"), dut.aclk, dut.aresetn, **level
         )
-        for end, share in zip((self.source, self.sink), pauses, strict=True):
+        for end in (self.axi.write_if, self.axi.read_if, self.source, self.sink):
             end.log.setLevel(logging.WARNING)
+        for end, share in zip((self.source, self.sink), pauses, strict=True):
             if share:
                 end.set_pause_generator(random.random() < share for _ in itertools.count())
         self.cycle = self.in_stalls = self.out_stalls = self.taken = 0
@@ -77,12 +79,13 @@ class Ip:
         return self.ip["input_bytes"]
 
     async def start(self) -> Ip:
-        """Reset, load the memories, watch."""
+        """Reset, watch, load the memories."""
         await self.reset()
+        await self.load()
         return self
 
     async def reset(self) -> None:
-        """Reset the IP and its masters for some cycles, load memories again."""
+        """Reset the IP and its masters for some cycles, watch."""
         if self.watching:
             self.watching.cancel()
         self.dut.aresetn.value = 0
@@ -94,34 +97,52 @@ class Ip:
         self.in_stalls = self.out_stalls = self.taken = 0
         self.begins, self.ends = [], []
         self.watching = cocotb.start_soon(self.watch())
-        for number, load in enumerate(self.manifest["loads"]):
-            await self.write("SELECT", number)
-            folder = Path(simulator.config()["folder"])
-            for line in (folder / load["file"]).read_text().split():
-                await self.write("DATA", int(line, 16))
+
+    def pieces(self, memory: int) -> list[int]:
+        """Return the writes to DATA that load a memory."""
+        file = Path(simulator.config()["folder"], self.manifest["loads"][memory]["file"])
+        return [int(line, 16) for line in file.read_text().split()]
+
+    async def load(self) -> None:
+        """Load every memory, a write behind the other without waiting for its response."""
+        for memory in range(len(self.manifest["loads"])):
+            await self.write("SELECT", memory)
+            at = self.ip["registers"]["DATA"][0]
+            writes = [
+                self.axi.init_write(at, piece.to_bytes(4, "little"))
+                for piece in self.pieces(memory)
+            ]
+            for write in writes:
+                await write.wait()
 
     async def watch(self) -> None:
         """Count what the registers count; an offered beat stays until it is taken."""
-        dut, held, inside = self.dut, None, False
+        names = ("tvalid", "tready", "tlast")
+        s_valid, s_ready, s_last = (getattr(self.dut, f"s_axis_{name}") for name in names)
+        m_valid, m_ready, m_last = (getattr(self.dut, f"m_axis_{name}") for name in names)
+        data, keep, held, inside = self.dut.m_axis_tdata, self.dut.m_axis_tkeep, None, False
         while True:
             await self.edge
             self.cycle += 1
-            valid, ready = int(dut.s_axis_tvalid.value), int(dut.s_axis_tready.value)
-            self.in_stalls += valid and not ready
-            if valid and ready:
-                self.taken += 1
-                if not inside:
-                    self.begins.append(self.cycle)
-                inside = not int(dut.s_axis_tlast.value)
-            valid, ready = int(dut.m_axis_tvalid.value), int(dut.m_axis_tready.value)
-            self.out_stalls += valid and not ready
-            beat = (int(dut.m_axis_tdata.value), int(dut.m_axis_tlast.value)) if valid else None
-            assert held in (None, beat), f"a beat was withdrawn in cycle {self.cycle}"
-            held = None if ready else beat
-            if valid and ready:
-                assert int(dut.m_axis_tkeep.value) == (1 << self.ip["out_bits"] // 8) - 1
-                if beat[1]:
-                    self.ends.append(self.cycle)
+            if s_valid.value:
+                if s_ready.value:
+                    self.taken += 1
+                    if not inside:
+                        self.begins.append(self.cycle)
+                    inside = not s_last.value
+                else:
+                    self.in_stalls += 1
+            if m_valid.value:
+                beat, ready = (int(data.value), bool(m_last.value)), bool(m_ready.value)
+                assert held in (None, beat), f"a beat was changed in cycle {self.cycle}"
+                held = None if ready else beat
+                self.out_stalls += not ready
+                if ready:
+                    assert int(keep.value) == (1 << self.ip["out_bits"] // 8) - 1
+                    if beat[1]:
+                        self.ends.append(self.cycle)
+            else:
+                assert held is None, f"a beat was withdrawn in cycle {self.cycle}"
 
     async def write(self, name: str, value: int) -> None:
         """Write a register."""

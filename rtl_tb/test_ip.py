@@ -1,359 +1,103 @@
-"""The whole IP around a small network, on its buses: bit-exact, whatever happens to a frame."""
+"""The whole IP around small networks, on its buses, which between them show what an IP can be.
+
+What runs in the simulators is in `ip_streams` and `ip_loads`, which import no more than they need:
+starting would take longer than the tests.
+"""
 
 import json
-import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
-import cocotb
 import numpy as np
 import pytest
-from cocotb.triggers import ClockCycles, Timer
-from cocotbext.axi import AxiStreamFrame
 from random_networks import Builder
 
 from zynqfire.board import catalog
 from zynqfire.hls import compile as hls_compile
-from zynqfire.hls import ip as shell
-from zynqfire.hls import register_map
-from zynqfire.hls.ir import QType
-from zynqfire.rtl_tb import simulator
-from zynqfire.rtl_tb.ip_bench import ABORT, KEEP, LINES, LIVE, LONG, OVERRUN, RESET, SHORT, Ip
-
-FRAMES = 12
-PAUSES = [(0.0, 0.0), (0.5, 0.0), (0.0, 0.7), (0.3, 0.3)]
-PIPELINE = 6  # cycles from a packet's first beat to a core's first that the units between them take
+from zynqfire.hls import ip
+from zynqfire.hls.ir import Network, QType
+from zynqfire.rtl_tb import simulator, test_loaded_networks
+from zynqfire.rtl_tb.ip_bench import FRAMES
 
 
-@cocotb.test(timeout_time=10, timeout_unit="ms")
-@cocotb.parametrize(pauses=PAUSES)
-async def frames(dut, pauses):
-    """Frames back to back, one a packet and several; every counter is right."""
-    ip = await Ip(dut, pauses).start()
-    assert await ip.read("STATUS") == 1
-    for number in range(FRAMES):
-        ip.send(number)
-    for number in range(FRAMES):
-        await ip.expect(number)
-    assert await ip.read("INTERVAL") == ip.ends[-1] - ip.ends[-2]
-    if pauses == (0.0, 0.0):
-        assert ip.ends[-1] - ip.ends[-2] == ip.ip["interval_cycles"]
-        assert ip.ends[-1] - ip.ends[1] == (FRAMES - 2) * ip.ip["interval_cycles"]
-    await ip.write("PACKET", 3)
-    for first in range(0, FRAMES, 3):
-        ip.send(first, first + 1, first + 2)
-    for first in range(0, FRAMES, 3):
-        await ip.expect(first, first + 1, first + 2)
-    assert await ip.read("FRAMES_IN") == await ip.read("FRAMES_OUT") == 2 * FRAMES
-    assert await ip.read("ERRORS") == 0
-    assert await ip.read("INPUT_STALLS") == ip.in_stalls
-    assert await ip.read("OUTPUT_STALLS") == ip.out_stalls
-    assert (ip.out_stalls > 0) == (pauses[1] > 0)
+def one(shape, align=(0, 0, 0)) -> Network:
+    """Return one convolution of weights without 0: each byte of a frame shows in some logit.
+
+    `align` are the shifts of its outputs' scales.
+    """
+    grown = Builder(np.random.default_rng(7), shape, QType(8, False, 8))
+    pixels = grown.operations[0].output
+    logits = grown.convolution("only", pixels, 3, (3, 3), (2, 2), (0,) * 4, 8, align=align)
+    assert grown.operations[-1].weights.all()
+    return grown.output(logits)
 
 
-@cocotb.test(timeout_time=10, timeout_unit="ms")
-async def latency(dut):
-    """Send frames alone: LATENCY says what they take, but for the units before the core."""
-    ip = await Ip(dut).start()
-    for number in range(3):
-        ip.send(number)
-        await ip.expect(number)
-        taken = ip.ends[-1] - ip.begins[-1]
-        assert await ip.read("LATENCY") == taken - PIPELINE
-
-
-@cocotb.test(timeout_time=10, timeout_unit="ms")
-async def registers(dut):
-    """Read the whole map back over the bus; constants are the build's."""
-    ip = await Ip(dut).start()
-    manifest = ip.manifest
-    assert ip.ip["registers"] == json.loads(json.dumps(register_map.REGISTERS))
-    constants = {
-        "NETWORK": ip.ip["network_hash"],
-        "INPUT_BYTES": ip.size,
-        "OUTPUT_BYTES": 4 * manifest["output"]["beats"],
-        "PORTS": ip.ip["in_bits"] // 8 | 4 << 8,
-        "STATUS": 1,
-        "MEMORIES": len(manifest["loads"]),
-    }
-    at = {entry[0]: name for name, entry in register_map.REGISTERS.items()}
-    for address in range(0, 0x80, 4):
-        name = at.get(address)
-        answer = await ip.axi.read(address, 4)
-        value = int.from_bytes(answer.data, "little")
-        if name is None or register_map.REGISTERS[name][1] == "wo":
-            assert value == 0 and await ip.read("STATUS") & 2, f"{address:#x}"
-            await ip.write("STATUS", 2)
-        else:
-            assert value == constants.get(name, register_map.REGISTERS[name][2]), name
-    for name, values in {"PACKET": (7, 65535, 1), "INTERRUPT_ENABLE": (3, 1, 0)}.items():
-        for value in values:
-            await ip.write(name, value)
-            assert await ip.read(name) == value
-    await ip.write("CONTROL", LINES | LIVE)
-    assert await ip.read("CONTROL") == LINES | LIVE
-    assert await ip.read("STATUS") == 1
-    for value in (0, 65536, 1 << 31 | 1):
-        await ip.write("PACKET", value)
-        assert await ip.read("PACKET") == 1 and await ip.read("STATUS") == 3
-        await ip.write("STATUS", 2)
-
-
-@cocotb.test(timeout_time=40, timeout_unit="ms")
-async def thousands_of_beats(dut):
-    """Frames back to back with pauses that change, while registers are read."""
-    ip = await Ip(dut, (0.2, 0.2)).start()
-    beats = -(-8 * ip.size // ip.ip["in_bits"])
-    order = [random.randrange(FRAMES) for _ in range(2000 // beats)]
-    for number in order:
-        ip.send(number)
-
-    async def ask():
-        seen = 0
-        while True:
-            count = await ip.read("FRAMES_OUT")
-            assert seen <= count <= len(order)
-            seen = count
-            assert await ip.read("ID") == register_map.REGISTERS["ID"][2]
-            assert await ip.read("FRAMES_IN") >= count
-            await Timer(random.randrange(1, 200), "ns")
-
-    asking = cocotb.start_soon(ask())
-    for number in order:
-        await ip.expect(number)
-    asking.cancel()
-    await ip.quiet()
-    assert ip.sink.empty()
-    assert await ip.read("FRAMES_IN") == await ip.read("FRAMES_OUT") == len(order)
-    assert await ip.read("INPUT_STALLS") == ip.in_stalls
-    assert await ip.read("OUTPUT_STALLS") == ip.out_stalls
-    assert await ip.read("ERRORS") == 0 and ip.taken == beats * len(order)
-
-
-def broken(ip, whole: bytes):
-    """Return a packet made of `whole`, the bytes of it that count, and its errors."""
-    lanes = ip.ip["in_bits"] // 8
-    kind = random.choice(("right", "short", "long", "gap", "early", "empty"))
-    if kind == "short":
-        whole = whole[: random.randrange(1, len(whole))]
-        return AxiStreamFrame(whole), whole, SHORT
-    if kind == "long":
-        more = random.randbytes(random.choice((1, 2, lanes, 50)))
-        return AxiStreamFrame(whole + more), whole, LONG
-    keep = [1] * len(whole)
-    if kind == "empty":
-        return AxiStreamFrame(bytes(lanes), tkeep=[0] * lanes), b"", SHORT
-    if kind in ("gap", "early"):
-        beat = random.randrange(len(whole) // lanes - 1)
-        first = random.randrange(lanes)  # byte that does not count
-        keep[beat * lanes + first] = 0
-        if kind == "early":
-            keep[beat * lanes + first : (beat + 1) * lanes] = [0] * (lanes - first)
-        return AxiStreamFrame(whole, tkeep=keep), whole[: beat * lanes + first], SHORT | KEEP
-    return AxiStreamFrame(whole), whole, 0
-
-
-@cocotb.test(timeout_time=40, timeout_unit="ms")
-@cocotb.parametrize(pauses=PAUSES, size=[1, 3])
-async def bad_packets(dut, pauses, size):
-    """Each error is flagged with its frame, and touches no other."""
-    ip = await Ip(dut, pauses).start()
-    await ip.write("PACKET", size)
-    await ip.write("INTERRUPT_ENABLE", 3)
-    for packet in range(20):
-        numbers = [random.randrange(FRAMES) for _ in range(size)]
-        whole = ip.frames[numbers].tobytes()
-        sent, counted, errors = broken(ip, whole)
-        ip.source.send_nowait(sent)
-        ip.send(*reversed(numbers))  # right behind it
-        filled = np.frombuffer(counted.ljust(len(whole), b"\0"), np.uint8)
-        got = await ip.receive()
-        assert np.array_equal(got, ip.expected(filled)), (errors, got)
-        await ip.expect(*reversed(numbers))
-        assert await ip.read("ERRORS") == errors
-        assert await ip.read("INTERRUPT") == (3 if errors else 1) and int(dut.irq.value)
-        if errors:
-            assert await ip.read("BAD_FRAME") == 2 * packet * size + size - 1
-        await ip.write("ERRORS", errors)
-        await ip.write("INTERRUPT", 3)
-        assert await ip.read("ERRORS") == 0 and await ip.read("INTERRUPT") == 0
-        assert not int(dut.irq.value)
-    assert await ip.read("FRAMES_IN") == await ip.read("FRAMES_OUT") == 40 * size
-
-
-def line(data, first: bool, lanes: int) -> AxiStreamFrame:
-    """Return a line of a picture, with TUSER on its first beat where it is the first."""
-    user = [int(first and place < lanes) for place in range(len(data))]
-    return AxiStreamFrame(bytes(data), tuser=user)
-
-
-@cocotb.test(timeout_time=40, timeout_unit="ms")
-@cocotb.parametrize(pauses=PAUSES, live=[0, LIVE])
-async def lines(dut, pauses, live):
-    """Pictures line by line; short, long, missing and too many lines, and an early TUSER."""
-    ip = await Ip(dut, pauses).start()
-    await ip.write("CONTROL", LINES | live)
-    lanes = ip.ip["in_bits"] // 8
-    height = ip.manifest["input"]["shape"][0]
-
-    async def give(data, first=False):
-        ip.source.send_nowait(line(data, first, lanes))
-        if live:  # as slowly as the core takes it
-            await ClockCycles(dut.aclk, 3 * ip.ip["interval_cycles"] // height)
-
-    for row in ip.frames[0].reshape(height, -1)[1:]:  # joined in mid-frame
-        await give(row)
-    for _ in range(10):
-        number = random.randrange(FRAMES)
-        rows = ip.frames[number].reshape(height, -1).copy()
-        kind = random.choice(("right", "short", "long", "missing", "extra", "cut"))
-        errors, place = 0, random.randrange(height)
-        for y, row in enumerate(rows):
-            data = row.tobytes()
-            if y == place and kind == "short":
-                rows[y, 2:], data, errors = 0, data[:2], SHORT
-            if y == place and kind == "long":
-                data, errors = data + b"\7" * random.choice((1, lanes)), LONG
-            if y >= place > 0 and kind == "missing":
-                rows[y], errors = 0, SHORT
-                continue
-            await give(data, y == 0)
-            if y == place and kind == "cut":  # the next frame begins in this one's middle
-                rows[y + 1 :], errors = 0, SHORT if y + 1 < height else 0
-                break
-        if kind == "extra":
-            await give(rows[0])
-            errors = LONG
-        after = random.randrange(FRAMES)
-        for y, row in enumerate(ip.frames[after].reshape(height, -1)):
-            await give(row, y == 0)
-        got = await ip.receive()
-        assert np.array_equal(got, ip.expected(rows.reshape(1, -1))), kind
-        await ip.expect(after)
-        assert await ip.read("ERRORS") == errors, kind
-        if errors:
-            assert await ip.read("BAD_FRAME") == await ip.read("FRAMES_IN") - 2
-        await ip.write("ERRORS", errors)
-    assert await ip.read("FRAMES_IN") == await ip.read("FRAMES_OUT") == 20
-    assert not live or ip.in_stalls == 0
-
-
-@cocotb.test(timeout_time=40, timeout_unit="ms")
-async def overrun(dut):
-    """In live mode the input never waits: what finds no room is dropped, and the rest is right."""
-    ip = await Ip(dut).start()
-    await ip.write("CONTROL", LIVE)
-    ip.sink.pause = True
-    for number in range(60):
-        ip.send(number % FRAMES)
-    await ip.source.wait()
-    assert ip.in_stalls == 0
-    ip.sink.pause = False
-    await ip.quiet()
-    assert await ip.read("ERRORS") == SHORT | OVERRUN
-    got = [ip.codes(ip.sink.recv_nowait()) for _ in range(ip.sink.count())]
-    assert 2 < len(got) < 60 and len(got) == await ip.read("FRAMES_OUT")
-    assert await ip.read("FRAMES_IN") == len(got)
-    bad, sent = [], iter(range(60))
-    for number, logits in enumerate(got):  # whole ones are in order
-        if any(np.array_equal(logits[0], row) for row in ip.logits):
-            assert any(np.array_equal(logits[0], ip.logits[n % FRAMES]) for n in sent), number
-        else:
-            bad.append(number)
-    assert bad[-1] == await ip.read("BAD_FRAME")
-    for number in range(3):
-        ip.send(number)
-        await ip.expect(number)
-
-
-@cocotb.test(timeout_time=100, timeout_unit="ms")
-@cocotb.parametrize(how=["soft", "abort", "hard"], pauses=[(0.0, 0.0), (0.3, 0.3)], live=[0, LIVE])
-async def resets(dut, how, pauses, live):
-    """Reset at any moment: packets in and out end, nothing of a frame is left, weights stay."""
-    ip = await Ip(dut, pauses).start()
-    interval = ip.ip["interval_cycles"]
-    for _ in range(25):
-        size = random.choice((1, 2))
-        await ip.write("PACKET", size)
-        await ip.write("CONTROL", 0)
-        for number in range(6):
-            ip.send(*[number] * size)
-        await ClockCycles(dut.aclk, random.randrange(8 * interval * size))
-        ip.source.clear()
-        if how == "hard":
-            await ip.reset()
-            await ip.write("PACKET", size)
-        elif how == "soft":
-            await ip.write("CONTROL", RESET | live)
-            await ip.settled()
-            await ip.quiet(4 * interval)
-            got = [ip.codes(ip.sink.recv_nowait()) for _ in range(ip.sink.count())]
-            filled = 0
-            for packet in got:
-                assert packet.shape == (size, ip.logits.shape[1])
-                right = ip.logits[random_frame(ip, packet)]
-                wrong = packet.ravel() != np.tile(right, size)
-                filled += wrong.any()
-                if wrong.any():
-                    first = int(np.argmax(wrong))
-                    assert not packet.ravel()[first:].any(), packet
-            assert filled <= 1
-            in_out = await ip.read("FRAMES_IN"), await ip.read("FRAMES_OUT")
-            assert in_out[0] == in_out[1] <= size
-            assert await ip.read("CONTROL") == live
-        else:
-            ip.watching.cancel()
-            for end in (ip.source, ip.sink):
-                end.assert_reset(True)
-            await ip.write("CONTROL", ABORT | live)
-            await ip.settled()
-            for end in (ip.source, ip.sink):
-                end.clear()
-                end.assert_reset(False)
-            ip.watching = cocotb.start_soon(ip.watch())
-            assert await ip.read("FRAMES_IN") == await ip.read("FRAMES_OUT") == 0
-        assert await ip.read("STATUS") == 1 and await ip.read("ERRORS") == 0
-        await ip.write("CONTROL", 0)
-        for number in (7, 8):
-            ip.send(*[number] * size)
-            await ip.expect(*[number] * size)
-        assert ip.sink.empty()
-
-
-def random_frame(ip, packet) -> int:
-    """Return the frame whose logits begin a packet; any where it begins with zeros."""
-    same = (ip.logits[:6] == packet[0]).sum(axis=1)
-    starts = [np.argmin(ip.logits[n] == packet[0]) for n in range(6)]
-    whole = [n for n in range(6) if same[n] == len(packet[0])]
-    return whole[0] if whole else int(np.argmax(starts))
-
-
-def network(shape):
+def two(shape) -> Network:
     """Return two convolutions."""
-    values = iter((0, 0, 0)).__next__
-    grown = Builder(np.random.default_rng(7), shape, QType(8, False, 8), values)
-    first = grown.convolution("first", grown.operations[0].output, 8, (3, 3), (1, 1), (1,) * 4)
-    codes = grown.requantize("first", first, 4, False)
-    return grown.output(grown.convolution("last", codes, 5, (1, 1), (2, 2), (0,) * 4))
+    grown = Builder(np.random.default_rng(7), shape, QType(8, False, 8))
+    first = grown.convolution("first", grown.operations[0].output, 4, (3, 3), (2, 2), (0,) * 4)
+    codes = grown.requantize("first", first, 8)
+    return grown.output(grown.convolution("last", codes, 3, (1, 1), (1, 1), (0,) * 4, 8))
 
 
-SHAPES = {32: (6, 6, 3), 64: (5, 7, 3), 128: (5, 3, 3)}
+@dataclass(frozen=True)
+class Case:
+    """A network whose frames have an odd number of bytes, so that they begin at every place.
+
+    Attributes
+    ----------
+    network : callable
+        Makes it.
+    folding : dict
+        Of its layers.
+    bits : int
+        Of s_axis.
+    loaded : bool
+        Its weights are in UltraRAM.
+    """
+
+    network: Callable[[], Network]
+    folding: dict
+    bits: int
+    loaded: bool = False
 
 
-def built(folder, bits, monkeypatch):
-    """Write a build whose IP has an input of so many bits, and frames for it."""
-    monkeypatch.setattr(shell, "WIDTHS", {"xc7": (bits,)})
-    hls_compile.build(network(SHAPES[bits]), catalog.load("pynq-z2"), folder)
-    codes = np.random.default_rng(3).integers(0, 256, (FRAMES, *SHAPES[bits]), np.uint8)
-    np.save(folder / "frames.npy", codes.reshape(FRAMES, -1))
-    return json.loads((folder / "manifest.json").read_text())
+def _fold(pe: int, simd: int) -> dict[str, int]:
+    return {"pe": pe, "simd": simd, "pixels": 1}
 
 
-@pytest.mark.parametrize("bits", [32, 64, 128])
-def test_ip(bits, tmp_path, monkeypatch):
-    """Run the tests above."""
+CASES = {
+    "slow core": Case(lambda: one((5, 7, 3)), {"only": _fold(1, 9)}, 32),
+    "lanes wider than a beat": Case(lambda: one((5, 3, 9)), {"only": _fold(3, 9)}, 32),
+    "weights to load": Case(
+        lambda: two((5, 3, 3)), {"first": _fold(4, 9), "last": _fold(1, 4)}, 64, True
+    ),
+    "logits of 64 bits": Case(lambda: one((5, 3, 3), (18, 0, 18)), {"only": _fold(3, 9)}, 128),
+}
+
+
+def build(case: Case, folder: Path) -> dict:
+    """Write a case's build and frames for it; return its manifest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ip, "WIDTHS", dict.fromkeys(ip.WIDTHS, (case.bits,)))
+        if case.loaded:
+            test_loaded_networks.apart(patch, lambda width, layer: width)
+        board = catalog.load("kv260" if case.loaded else "pynq-z2")
+        hls_compile.build(case.network(), board, folder, folding=case.folding)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    shape = (FRAMES, manifest["ip"]["input_bytes"])
+    np.save(folder / "frames.npy", np.random.default_rng(3).integers(0, 256, shape, np.uint8))
+    return manifest
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_ip(name, tmp_path):
+    """Run those of the streams, and those of loading where there is something to load."""
     folder = tmp_path / "build"
-    manifest = built(folder, bits, monkeypatch)
-    assert manifest["ip"]["in_bits"] == bits
+    manifest = build(CASES[name], folder)
     sources = [folder / source for source in manifest["ip"]["sources"]]
     made = simulator.build(manifest["ip"]["packager_top"], sources, options=("-Wno-fatal",))
-    config = {"folder": str(folder)}
-    simulator.run(made, "zynqfire.rtl_tb.test_ip", cwd=folder, config=config)
+    for module in ("ip_streams", "ip_loads") if manifest["loads"] else ("ip_streams",):
+        run = f"zynqfire.rtl_tb.{module}"
+        simulator.run(made, run, cwd=folder, config={"folder": str(folder)})

@@ -43,11 +43,11 @@ def share(width: int, layer: str) -> int:
     return {"first": min(73, width - 1), "middle": width, "last": 0}[layer]
 
 
-def compiled(folder, monkeypatch, bits=share):
-    """Write a build of `network` with weights in UltraRAM and return its manifest."""
+def apart(monkeypatch, bits):
+    """Let builds have so many bits of each layer's words in UltraRAM."""
     plain = emit.emit
 
-    def apart(design: Design, placed, facts):
+    def emitted(design: Design, placed, facts):
         for instance in design.instances:
             if instance.module != "zf_conv":
                 continue
@@ -58,7 +58,12 @@ def compiled(folder, monkeypatch, bits=share):
             placed[instance.name] = (Placed(memory, cut, "xcup", own), *placed[instance.name][1:])
         return plain(design, placed, facts)
 
-    monkeypatch.setattr(emit, "emit", apart)
+    monkeypatch.setattr(emit, "emit", emitted)
+
+
+def compiled(folder, monkeypatch, bits=share):
+    """Write a build of `network` with weights in UltraRAM and return its manifest."""
+    apart(monkeypatch, bits)
     hls_compile.build(network(), catalog.load("kv260"), folder, folding=FOLDS)
     monkeypatch.undo()
     return json.loads((folder / "manifest.json").read_text())

@@ -65,17 +65,22 @@ class Builder:
         """Return the codes of `tensor` on the calibration frames."""
         return run(self.network(), self.frames)[tensor]
 
-    def convolution(self, name, source, outputs, kernel, stride, pads, bits=4, per_channel=False):
-        """Append a convolution; return the accumulator's tensor."""
+    def convolution(
+        self, name, source, outputs, kernel, stride, pads, bits=4, per_channel=False, align=()
+    ):
+        """Append a convolution; return the accumulator's tensor.
+
+        `align` are the shifts of its channels; drawn where `per_channel`.
+        """
         shape = (outputs, *kernel, source.shape[2])
-        return self._weighted(Conv, name, source, shape, stride, pads, bits, per_channel)
+        return self._weighted(Conv, name, source, shape, stride, pads, bits, per_channel, align)
 
     def depthwise(self, name, source, kernel, stride, pads, bits=4, per_channel=False):
         """Append a depthwise convolution; return the accumulator's tensor."""
         shape = (source.shape[2], *kernel)
         return self._weighted(Depthwise, name, source, shape, stride, pads, bits, per_channel)
 
-    def _weighted(self, kind, name, source, shape, stride, pads, bits, per_channel):
+    def _weighted(self, kind, name, source, shape, stride, pads, bits, per_channel, align=()):
         (height, width, _), qtype = source.shape, source.qtype
         outputs, kh, kw, *_ = shape
         top, left, bottom, right = pads
@@ -95,7 +100,8 @@ class Builder:
         most = np.maximum(flat * qtype.lo, flat * qtype.hi).sum(1)
         lo = int(min(least.min(), (least + bias).min()))
         hi = int(max(most.max(), (most + bias).max()))
-        align = tuple(int(a) for a in self.rng.integers(0, 4, outputs)) if per_channel else ()
+        if per_channel:
+            align = tuple(int(a) for a in self.rng.integers(0, 4, outputs))
         if align and not any(align):
             align = ()
         frac = qtype.frac + 5
