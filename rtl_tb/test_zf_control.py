@@ -1,26 +1,17 @@
 """zf_control over its AXI4-Lite port: loading, refusals, reads beside it, resets; any stalls."""
 
-import itertools
 import random
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
+from cocotbext.axi import AxiResp
 
 from zynqfire.hls.register_map import REGISTERS
-from zynqfire.rtl_tb import cases
+from zynqfire.rtl_tb import axi_lite, cases
 from zynqfire.rtl_tb.cases import Case, Part
 from zynqfire.rtl_tb.simulator import sized
 
-AXI = {
-    **dict.fromkeys(("awaddr", "araddr"), 12),
-    **dict.fromkeys(("wdata", "rdata"), 32),
-    **dict.fromkeys(("bresp", "rresp"), 2),
-    "wstrb": 4,
-    **{f"{c}{s}": 1 for c in ("aw", "w", "b", "ar", "r") for s in ("valid", "ready")},
-}
-INPUTS = ("awaddr", "awvalid", "wdata", "wstrb", "wvalid", "bready", "araddr", "arvalid", "rready")
 EVENTS = ("begin_i", "in_i", "late_i", "out_i", "packet_i", "input_stall_i", "output_stall_i")
 EVENTS += ("draining_i", "faults_i")
 OUTPUTS = ("irq_o", "lines_o", "live_o", "soft_o", "abort_o")
@@ -33,12 +24,11 @@ AT = {name: entry[0] for name, entry in REGISTERS.items()}
 def _case(words: tuple[int, ...]) -> Case:
     count = len(words)
     table = sum(number << 32 * m for m, number in enumerate(words))
-    ports = {f"s_axi_{name}": width for name, width in AXI.items()}
-    ports |= {"run_o": 1, "load_begin_o": 1, "load_we_o": count, "load_data_o": 32}
+    ports = axi_lite.PORTS | {"run_o": 1, "load_begin_o": 1, "load_we_o": count, "load_data_o": 32}
     ports |= {"signatures_i": 32 * count, "signed_i": count, "packet_o": 16, "faults_i": 4}
     ports |= dict.fromkeys((*EVENTS[:-1], *OUTPUTS), 1)
     parameters = {"Memories": count, "Words": sized(table, 32 * count), **CONSTANTS}
-    return Case(parameters, ports, inputs=tuple(f"s_axi_{name}" for name in INPUTS))
+    return Case(parameters, ports, inputs=axi_lite.INPUTS)
 
 
 CASES = {name: _case(words) for name, words in WORDS.items()}
@@ -52,15 +42,7 @@ class Host:
         self.words, self.prefix = WORDS[name], name
         self.port = lambda port: getattr(dut, f"{name}_{port}")
         self.edge = RisingEdge(self.port("clk_i"))
-        bus = AxiLiteBus.from_prefix(dut, f"{name}_s_axi")
-        self.axi = AxiLiteMaster(bus, self.port("clk_i"), self.port("rst_i"))
-        if stalled:
-            for side in (self.axi.write_if, self.axi.read_if):
-                for channel in ("aw", "w", "b", "ar", "r"):
-                    if hasattr(side, f"{channel}_channel"):
-                        getattr(side, f"{channel}_channel").set_pause_generator(
-                            random.random() < stalled for _ in itertools.count()
-                        )
+        self.axi = axi_lite.master(dut, name, dict.fromkeys(axi_lite.CHANNELS, stalled))
         self.loaded: list[list[int]] = [[] for _ in self.words]
         self.begun = False
 
@@ -118,8 +100,8 @@ class Host:
 
 
 async def _start(dut, name: str, stalled: float) -> Host:
-    for port in INPUTS:
-        getattr(dut, f"{name}_s_axi_{port}").value = 0
+    for port in axi_lite.INPUTS:
+        getattr(dut, f"{name}_{port}").value = 0
     getattr(dut, f"{name}_rst_i").value = 1
     for port in ("signed_i", *EVENTS):
         getattr(dut, f"{name}_{port}").value = 0
@@ -342,7 +324,7 @@ async def a_write_a_cycle(dut):
     part = Part(dut, "three")
     edge = RisingEdge(part.clk_i)
     Clock(part.clk_i, 4, "ns").start()
-    part.drive(**dict.fromkeys((f"s_axi_{port}" for port in INPUTS), 0), rst_i=1)
+    part.drive(**dict.fromkeys(axi_lite.INPUTS, 0), rst_i=1)
     part.drive(**dict.fromkeys(EVENTS, 0))
     await edge
     await edge
@@ -367,7 +349,7 @@ async def reset_forgets(dut):
     part = Part(dut, "three")
     edge = RisingEdge(part.clk_i)
     Clock(part.clk_i, 4, "ns").start()
-    part.drive(**dict.fromkeys((f"s_axi_{port}" for port in INPUTS), 0), rst_i=1, signed_i=0)
+    part.drive(**dict.fromkeys(axi_lite.INPUTS, 0), rst_i=1, signed_i=0)
     part.drive(**dict.fromkeys(EVENTS, 0))
     await edge
     await edge
