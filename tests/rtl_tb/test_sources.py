@@ -22,6 +22,7 @@ PRIMITIVES = Path(__file__).with_name("primitives.sv")
 DSPS = {"Lanes": 2, "Pixels": 2, "DspPixels": 2, "DspChannels": 2, "CodeAt": 11, "WeightAt": 21}
 DSPS |= {"Chains": 1, "Toggle": simulator.sized(2, 2), "Requantizers": 1}
 CODED = {"IndexBits": 3, "Codebook": simulator.sized(0x7531_FDB9, 256)}
+MEMORIES = {"Memories": 3, "Words": simulator.sized(7 << 64 | 2 << 32 | 1, 96)}
 MIXED = pieces.parameter((Row(512, 512, 36), Row(90, 0, 0)))
 # Generate branches that a module's default parameters do not take
 VARIANTS = [
@@ -56,7 +57,16 @@ VARIANTS = [
     ("zf_uram", {"Width": 20, "Depth": 1}),
     ("zf_uram", {"Width": 200, "Depth": 9000}),
     ("zf_signature", {"Width": 200, "Depth": 1}),
-    ("zf_control", {"Memories": 3, "Words": simulator.sized(7 << 64 | 2 << 32 | 1, 96)}),
+    ("zf_control", MEMORIES),
+    ("zf_load", MEMORIES),
+    ("zf_receive", {"Bytes": 1}),
+    ("zf_receive", {"Bytes": 16}),
+    ("zf_repack", {"Bytes": 1, "Lanes": 1}),
+    ("zf_repack", {"Bytes": 16, "Lanes": 11}),
+    ("zf_frame", {"Lanes": 1, "Beats": 1, "Lines": 1}),
+    ("zf_frame", {"OutLanes": 6}),
+    ("zf_frame", {"Lanes": 4, "Beats": 3, "Lines": 1, "OutLanes": 12}),
+    ("zf_send", {"Beats": 1}),
     ("zf_conv", DSPS),
     ("zf_codebook", {"Pairs": 1}),
     ("zf_weights", {"Registered": 1, "Depth": 100}),
