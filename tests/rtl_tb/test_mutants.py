@@ -105,26 +105,92 @@ NAMED = {
         "zf_signature", ("if (rst_i || clear_i) begin", "if (rst_i) begin", 1)
     ),
     "frames taken when one memory is loaded": named(
-        "zf_control",
-        ("run_o        <= &all_loaded_q", "run_o        <= |all_loaded_q", 1),
-        module="zf_load",
+        "zf_load", ("run_o        <= &all_loaded_q", "run_o        <= |all_loaded_q", 1)
     ),
     "a piece beyond the last one loaded": named(
-        "zf_control",
-        ("taken = data_write_i && some;", "taken = data_write_i;", 1),
-        module="zf_load",
+        "zf_load", ("taken = data_write_i && some;", "taken = data_write_i;", 1)
     ),
-    "one byte written as four": named(
-        "zf_control", ("= write_bytes == 4'b1111", "= 1'b1", 1), module="zf_axi_lite"
+    "a memory loaded but for its last piece": named(
+        "zf_load", ("last = left_q == LeftBits'(1);", "last = left_q == LeftBits'(2);", 1)
     ),
+    "a memory in use while it is loaded again": named(
+        "zf_load", ("(all_loaded_q & ~selected) |", "all_loaded_q |", 1)
+    ),
+    "one byte written as four": named("zf_axi_lite", ("= write_bytes == 4'b1111", "= 1'b1", 1)),
+    "more writes than responses can be due": named(
+        "zf_axi_lite", ("&& answers_q != 2'd3;", ";", 1)
+    ),
+    "read data withdrawn under stall": named(
+        "zf_axi_lite", ("else if (s_axi_rready) s_axi_rvalid", "else s_axi_rvalid", 1)
+    ),
+    "an error that is cleared as it comes": named(
+        "zf_monitor",
+        (
+            "(errors_o & ~clear_errors_i) | faults_i",
+            "(errors_o | faults_i) & ~clear_errors_i",
+            1,
+        ),
+    ),
+    "a latency of a cycle less": named("zf_monitor", ("starts ? 32'd1", "starts ? 32'd0", 1)),
+    "an error of the wrong frame": named("zf_monitor", (" - 32'(late_i);", ";", 1)),
     "a packet that TKEEP cuts taken for whole": named(
         "zf_receive", ("last || bad, user", "last, user", 1)
+    ),
+    "bytes behind a gap of TKEEP counted": named("zf_receive", ("keep[b:0] == '1;", "keep[b];", 1)),
+    "a beat dropped where it should wait": named(
+        "zf_receive", ("|| (room && !due_q);", "|| !due_q;", 1)
+    ),
+    "an overrun that no flag tells": named(
+        "zf_receive", ("entry[Entry-1] = 1'b1;", "entry[Entry-1] = 1'b0;", 1)
+    ),
+    "the rest of a packet that met a soft reset": named(
+        "zf_receive", ("drop_q <= valid ? !last : inside_q;", "drop_q <= 1'b0;", 1)
+    ),
+    "a word of two beats in the wrong order": named(
+        "zf_repack",
+        (
+            "{next_bytes & {Bytes * 8{spans}}, bytes};",
+            "{bytes, next_bytes & {Bytes * 8{spans}}};",
+            1,
+        ),
+    ),
+    "a packet that begins where the last one ended": named(
+        "zf_repack", ("(exact || both || (ends && !whole)) ? '0 : after;", "after;", 1)
+    ),
+    "a packet's last word without its mark": named(
+        "zf_repack", ("word_last = (exact && last) ||", "word_last =", 1)
     ),
     "a packet's last word from before its padding": named(
         "zf_repack", ("next_bytes & {Bytes * 8{spans}}", "next_bytes", 1)
     ),
     "a short packet that shifts the next": named(
         "zf_frame", (" : s_last_i ? Fill : Take", " : Take", 1)
+    ),
+    "a packet of a frame too many": named(
+        "zf_frame", ("only_q <= left_q == 16'd2;", "only_q <= left_q == 16'd1;", 1)
+    ),
+    "a long packet that no flag tells": named(
+        "zf_frame", ("(state_q == Dump || stray) && !s_none_i", "stray && !s_none_i", 1)
+    ),
+    "a frame's last beat marked a beat early": named(
+        "zf_frame", (".step_i(m_tvalid_o && m_tready_i)", ".step_i(m_tvalid_o)", 1)
+    ),
+    "a packet sent of a frame too few": named(
+        "zf_send", ("only_q <= left_q == 16'd2;", "only_q <= left_q == 16'd3;", 1)
+    ),
+    "zeros of a soft reset counted as a frame": named(
+        "zf_send", ("&& frame && !drain_q && !clear_i;", "&& frame;", 1)
+    ),
+    "a soft reset over before its zeros have left": named(
+        "zf_send", ("(drain_q && (fill_q || m_tvalid_o))", "(drain_q && fill_q)", 1)
+    ),
+    "modes lost in a soft reset": named(
+        "zf_control",
+        (
+            "if (control_write) {live_o",
+            "if (soft_o) live_o <= 1'b0; else if (control_write) {live_o",
+            1,
+        ),
     ),
     "a packet left open by a soft reset": named(
         "zf_send", ("else if (clear_i && inside_q) fill_q <= 1'b1;", "", 1)
