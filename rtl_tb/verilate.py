@@ -121,7 +121,6 @@ class Verilator(runner.Verilator):
             *("sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$@"', "sh"),
             *(str(_ROOT / "bin" / "verilator_bin"), "--cc", "--exe", "--prefix", "Vtop"),
             *("--Mdir", str(work), "-o", "simulator", "-LDFLAGS", link),
-            *("--output-split", "60000"),  # a design of several files needs headers of its own
             *([] if harness is None else ["-CFLAGS", LIBRARY_FLAGS]),
             *(str(main), *switches),
         ]
