@@ -296,14 +296,17 @@ async def anything(dut):
     await bench.hard()
     for _ in range(simulator.config()["rounds"]):
         pins.stalled = random.choice(((0, 0), (0.5, 0), (0, 0.6), (0.3, 0.3), (0, 0.95), (0.9, 0)))
-        bench.fill(random.randint(0, 8))
+        bench.fill(random.choice((0, 3, 8, 20)))
         ends = random.choice(("settle", "settle", "soft", "soft", "abort", "hard"))
         if ends == "settle":
             await bench.settle()
             ends = random.choice(("go on", "soft", "abort", "hard"))
             idle = True
         else:
-            await pins.cycle(random.randrange(1 + random.choice((3, 4, 40)) * bench.cycles))
+            left, patience = random.randint(0, len(pins.queue)), 40 * bench.cycles
+            while len(pins.queue) > left and (patience := patience - 1):
+                await pins.cycle()
+            await pins.cycle(random.choice((0, random.randrange(4 * bench.cycles))))
             idle = False
         if ends == "hard":
             await bench.hard()
@@ -355,7 +358,7 @@ UNITS = ("zf_control", "zf_receive", "zf_repack", "zf_frame", "zf_send")
 @pytest.mark.parametrize("name", QUICK)
 def test_ip_random(name, tmp_path):
     """Run `anything` for some rounds."""
-    config = {"name": name, "rounds": 150}
+    config = {"name": name, "rounds": 200}
     simulator.run(built(name, tmp_path), "zynqfire.rtl_tb.test_ip_random", config=config)
 
 
