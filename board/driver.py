@@ -277,7 +277,7 @@ class Accelerator(AbstractContextManager):
     def _check(self, ip: dict[str, Any]) -> None:
         """Refuse hardware that is not what the manifest describes."""
         version, fields = self._registers["VERSION"][2], self._registers["PORTS"][3]
-        ports = sum(ip[name] // 8 << fields[name][0] for name in ("in_bits", "out_bits"))
+        ports = sum(ip[f"{way}_bits"] // 8 << fields[f"{way}_bytes"][0] for way in ("in", "out"))
         for name, right, shift in (
             ("ID", self._registers["ID"][2], 0),
             ("VERSION", version, 16),

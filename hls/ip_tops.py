@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .ip import BYTE, PACKAGER_TOP, TOP, Shell
+from .registers import ADDRESS_BITS
 from .verilog import instance, listed
 
-ADDRESS = 12  # bits of a byte address of the registers
 # name, bits, direction of the AXI4-Lite slave's signals
 LITE = (
-    *(("awaddr", ADDRESS, "input"), ("awprot", 3, "input"), ("awvalid", 1, "input")),
+    *(("awaddr", ADDRESS_BITS, "input"), ("awprot", 3, "input"), ("awvalid", 1, "input")),
     *(("awready", 1, "output"), ("wdata", 32, "input"), ("wstrb", 4, "input")),
     *(("wvalid", 1, "input"), ("wready", 1, "output"), ("bresp", 2, "output")),
-    *(("bvalid", 1, "output"), ("bready", 1, "input"), ("araddr", ADDRESS, "input")),
+    *(("bvalid", 1, "output"), ("bready", 1, "input"), ("araddr", ADDRESS_BITS, "input")),
     *(("arprot", 3, "input"), ("arvalid", 1, "input"), ("arready", 1, "output")),
     *(("rdata", 32, "output"), ("rresp", 2, "output"), ("rvalid", 1, "output")),
     ("rready", 1, "input"),

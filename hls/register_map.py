@@ -14,7 +14,7 @@ REGISTERS = {
     "NETWORK": (0x010, "ro", 0x00000000, {}),
     "INPUT_BYTES": (0x014, "ro", 0x00000000, {}),
     "OUTPUT_BYTES": (0x018, "ro", 0x00000000, {}),
-    "PORTS": (0x01C, "ro", 0x00000000, {"in_bits": (0, 8), "out_bits": (8, 8)}),
+    "PORTS": (0x01C, "ro", 0x00000000, {"in_bytes": (0, 8), "out_bytes": (8, 8)}),
     "PACKET": (0x020, "rw", 0x00000001, {}),
     "FRAMES_IN": (0x024, "ro", 0x00000000, {}),
     "FRAMES_OUT": (0x028, "ro", 0x00000000, {}),

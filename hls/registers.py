@@ -279,7 +279,7 @@ finds. Where MEMORIES is 0 frames are taken at once.
 - A write is a cycle when address and data come together. Reads and writes do not wait for each
   other.
 - Reset forgets that memories were loaded. A soft reset does not; it clears counters, ERRORS and
-  INTERRUPT, and keeps the modes, PACKET and INTERRUPT_ENABLE.
+  INTERRUPT, and keeps PACKET and INTERRUPT_ENABLE. The write that begins it writes the modes, too.
 
 | offset | name | access | after reset | what it is |
 |---|---|---|---|---|

@@ -109,8 +109,6 @@ class Model:
         beats, out = [], []
         for row in range(rows):
             more, words, part = self.packet(rng, self.beats, row == 0)
-            while not words and row == 0:  # user on a beat that is none begins nothing
-                more, words, part = self.packet(rng, self.beats, True)
             long = len(words) > self.beats
             out += self.fill(words, self.beats, part and not long, len(out))
             self.note(LONG if long else 0, int(row == self.rows - 1))

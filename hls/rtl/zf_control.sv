@@ -97,7 +97,7 @@ module zf_control #(
       .status_running_i(run_o), .status_refused_i(refused_q), .status_draining_i(draining_q),
       .control_lines_i(lines_o), .control_live_i(live_o), .network_i(Network),
       .input_bytes_i(32'(InputBytes)), .output_bytes_i(32'(OutputBytes)),
-      .ports_in_bits_i(8'(InBytes)), .ports_out_bits_i(8'(OutBytes)), .packet_i(32'(packet_o)),
+      .ports_in_bytes_i(8'(InBytes)), .ports_out_bytes_i(8'(OutBytes)), .packet_i(32'(packet_o)),
       .frames_in_i(frames_in), .frames_out_i(frames_out), .latency_i(latency),
       .interval_i(interval), .input_stalls_i(input_stalls), .output_stalls_i(output_stalls),
       .errors_short_i(errors[0]), .errors_long_i(errors[1]), .errors_keep_i(errors[2]),

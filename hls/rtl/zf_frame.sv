@@ -54,7 +54,7 @@ module zf_frame #(
   logic short, long;
 
   assign cut   = lines_i && s_user_i && !start_q;  // a frame begins before the old one has ended
-  assign stray = lines_i && !s_user_i && start_q;  // a line of no frame
+  assign stray = lines_i && !s_user_i && start_q && state_q == Take;  // a line of no frame
   assign data  = s_tvalid_i && state_q == Take && !cut && !stray && !s_none_i;
   assign step  = room && (data || state_q == Fill || state_q == Finish);
 

@@ -28,8 +28,8 @@ module zf_registers (
     input  logic [31:0] network_i,
     input  logic [31:0] input_bytes_i,
     input  logic [31:0] output_bytes_i,
-    input  logic [7:0] ports_in_bits_i,
-    input  logic [7:0] ports_out_bits_i,
+    input  logic [7:0] ports_in_bytes_i,
+    input  logic [7:0] ports_out_bytes_i,
     input  logic [31:0] packet_i,
     input  logic [31:0] frames_in_i,
     input  logic [31:0] frames_out_i,
@@ -129,7 +129,7 @@ module zf_registers (
           | ({32{read_q[4]}} & network_i)
           | ({32{read_q[5]}} & input_bytes_i)
           | ({32{read_q[6]}} & output_bytes_i)
-          | ({32{read_q[7]}} & {16'd0, ports_out_bits_i, ports_in_bits_i})
+          | ({32{read_q[7]}} & {16'd0, ports_out_bytes_i, ports_in_bytes_i})
           | ({32{read_q[8]}} & packet_i)
           | ({32{read_q[9]}} & frames_in_i)
           | ({32{read_q[10]}} & frames_out_i)
