@@ -12,6 +12,7 @@ from model_device import ModelDevice
 
 import zynqfire
 from zynqfire import Refusal
+from zynqfire.board import driver
 from zynqfire.board.driver import AcceleratorError, PynqDevice
 
 
@@ -183,6 +184,16 @@ def test_transfers_have_a_length(build, modelled):
     for shape in ((0,), (2**26,)):
         with pytest.raises(AcceleratorError, match=rf"from 1 to 67108863 bytes, not {shape[0]}"):
             device.send(modelled.allocate(shape, "u1"))
+
+
+def test_a_dma_that_stays_in_reset_is_an_error(build, modelled, monkeypatch):
+    """Its clock may stand still, or a bus that never answers; closing lets go all the same."""
+    monkeypatch.setattr(driver, "RESET", 0.05)
+    device = PynqDevice(build / "vivado" / "zynqfire.bit")
+    device._dma.stuck = True
+    with pytest.raises(AcceleratorError, match=r"DMA: must be reset within 0.05 s, it is not"):
+        device.close()
+    device.close()
 
 
 def misuse(call, sentence):

@@ -15,6 +15,7 @@ from model_device import ModelDevice
 
 from zynqfire.board import driver
 from zynqfire.board.driver import Accelerator, AcceleratorError
+from zynqfire.hls import manifest
 
 SOURCE = Path(driver.__file__)
 
@@ -114,6 +115,8 @@ def test_of_equal_logits_the_first_class_wins(build):
         (np.zeros((5, 6, 3), np.uint8), "must be N x 6 x 5 x 3 or 6 x 5 x 3, not 1 x 5 x 6 x 3"),
         (np.zeros((6, 5), np.uint8), "or 6 x 5 x 3, not 6 x 5"),
         (np.zeros((1, 2, *SHAPE), np.uint8), "or 6 x 5 x 3, not 1 x 2 x 6 x 5 x 3"),
+        (np.uint8(3), "or 6 x 5 x 3, not a number"),
+        ([[1, 2], [3]], "images: must have one shape, not several"),
     ],
 )
 def test_images_of_another_form_are_refused(accelerator, images, sentence):
@@ -292,6 +295,46 @@ def test_closing_finishes_what_was_submitted(build, device):
     accelerator.close()
 
 
+@pytest.mark.parametrize("left", [KeyError, KeyboardInterrupt])
+def test_an_exception_leaves_at_once(build, device, left):
+    """Nobody waits for hardware that stands still, and what was submitted says why."""
+    start = time.monotonic()
+    with pytest.raises(left), Accelerator(device, described(build), timeout=60) as accelerator:
+        device.frozen = True
+        results = [accelerator.submit(frames(2)) for _ in range(3)]
+        raise left
+    assert time.monotonic() - start < 20 and device.closed
+    for result in results:
+        with pytest.raises(AcceleratorError, match="was reset before the result was there"):
+            result.result(timeout=0)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_it_waits_does_no_harm(build, device, accelerator, monkeypatch):
+    """Neither a reset nor closing that was interrupted leaves anything half done."""
+    accelerator.timeout = 60
+    device.frozen = True
+    lost = [accelerator.submit(frames(6)) for _ in range(2)]
+    time.sleep(0.05)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(accelerator._changed, "wait", interrupted)
+        accelerator.reset()
+    with pytest.raises(AcceleratorError, match="was reset before the result was there"):
+        lost[1].result(timeout=5)
+    accelerator.reset()
+    device.frozen = False
+    assert np.array_equal(accelerator(frames(6)), expected(build, frames(6)))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(accelerator._worker, "join", interrupted)
+        accelerator.close()
+    assert not device.closed
+    accelerator.close()
+    assert device.closed
+
+
 def test_threads_share_an_accelerator(build, accelerator):
     images = [frames(9, seed) for seed in range(4)]
     found = [None] * len(images)
@@ -344,6 +387,23 @@ def test_weights_of_another_length_are_refused(build, loaded, tmp_path):
     sentence = "memory u_0: must take 5 words, it did not with 1 of 0.mem"
     with pytest.raises(AcceleratorError, match=sentence):
         Accelerator(ModelDevice(loaded, computed(build)), loaded, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, r"manifest .*/manifest.json: must be JSON, it is not: .* No such file"),
+        ('{"format": 1, "ip', r"manifest .*/manifest.json: must be JSON, it is not: Unterminated"),
+        ("[1]", r"manifest .*/manifest.json: its format must be 1, not None"),
+        ('{"format": 2}', r"manifest .*/manifest.json: its format must be 1, not 2"),
+    ],
+)
+def test_a_manifest_that_is_damaged_is_refused(tmp_path, text, sentence):
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(AcceleratorError, match=sentence):
+        Accelerator.on_board(tmp_path)
+    assert driver.FORMAT == manifest.FORMAT
 
 
 def test_a_board_needs_its_files_and_pynq(build, tmp_path, monkeypatch):
