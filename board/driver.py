@@ -549,4 +549,4 @@ class PynqDevice:
             if self._overlay is not None:
                 self.reset()
         finally:
-            self._overlay = self._receiving = None
+            self._overlay = self._dma = self._receiving = None  # PYNQ keeps the last buffers there

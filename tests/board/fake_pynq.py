@@ -124,6 +124,7 @@ class Channel:
             array.reshape(-1).view(np.uint8)[:] = 0x5A  # what the caches hold is not what comes
             device.receive(self.scratch)
         self.buffer, self.landed = array, None
+        self.active = array  # as PYNQ keeps it
 
     def wait(self):
         need(self.running, "DMA channel not started")

@@ -163,7 +163,6 @@ def test_a_board_is_left_tidy(build, modelled):
             assert np.array_equal(accelerator(images), sums[:, None] * np.arange(OUTPUTS))
             gc.collect()
             assert modelled.alive() == 4
-    del images, accelerator
     gc.collect()
     assert modelled.alive() == 0
     assert modelled.bitstreams == [str(build / "vivado" / "zynqfire.bit")]
