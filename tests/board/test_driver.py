@@ -105,6 +105,13 @@ def test_of_equal_logits_the_first_class_wins(build):
         for k in (0, OUTPUTS + 1):
             with pytest.raises(AcceleratorError, match=f"k must be from 1 to 7, not {k}"):
                 accelerator.top_k(frames(1), k)
+    manifest = described(build)
+    manifest["output"]["shape"], manifest["ip"]["output_bytes"] = [300], 1200
+    device = ModelDevice(manifest, lambda image: np.arange(300) % 2)
+    with Accelerator(device, manifest) as accelerator:  # more than what any sort leaves in order
+        assert accelerator.top_k(frames(1), 200).tolist() == [
+            [*range(1, 300, 2), *range(0, 100, 2)]
+        ]
 
 
 @pytest.mark.parametrize(
