@@ -167,7 +167,8 @@ class Accelerator(AbstractContextManager):
         """Return the `k` classes of the largest logits, int64 (N, k); of equal ones the first."""
         if not 1 <= k <= self.outputs:
             raise AcceleratorError(f"top_k: k must be from 1 to {self.outputs}, not {k}")
-        return np.argsort(-self(images), axis=1, kind="stable")[:, :k]
+        # The complement has the negative's order, and every code has one
+        return np.argsort(~self(images), axis=1, kind="stable")[:, :k]
 
     def values(self, logits: np.ndarray) -> np.ndarray:
         """Return the real values of logits, float64."""

@@ -148,6 +148,7 @@ def _readme(manifest: Mapping[str, Any], clock: float, made: bool) -> str:
         height=height,
         width=width,
         channels=channels,
+        codes="int8" if manifest["input"]["signed"] else "uint8",
         outputs=manifest["output"]["beats"],
         interval=f"{interval:,}",
         fps=f"{clock * 1e6 / interval:,.0f}",

@@ -89,6 +89,15 @@ def test_logits_are_those_of_the_network(build, accelerator):
     assert accelerator(images[:0]).shape == (0, OUTPUTS)
 
 
+def test_logits_may_be_wide(build):
+    manifest = described(build)
+    manifest["ip"] |= {"out_bits": 64, "output_bytes": 8 * OUTPUTS}
+    wide = np.array([1 << 40, -(1 << 50), 0, 1, -1, 2**62, -(2**63)])
+    with Accelerator(ModelDevice(manifest, lambda image: wide), manifest) as accelerator:
+        assert np.array_equal(accelerator(frames(3)), [wide] * 3)
+        assert accelerator.top_k(frames(1), 7).tolist() == [[5, 0, 3, 2, 4, 1, 6]]
+
+
 def test_values_are_codes_times_the_scale(build, device):
     manifest = described(build)
     manifest["output"] |= {"frac": 9, "divisor": 30}
@@ -160,6 +169,14 @@ def test_other_hardware_is_refused(build, device, register, value, sentence):
     with pytest.raises(AcceleratorError) as refused:
         Accelerator(device, described(build))
     assert sentence in str(refused.value) and device.closed
+
+
+def test_hardware_that_does_not_run_is_refused(build, device):
+    read = device.read
+    device.read = lambda offset: 0 if device.names[offset] == "STATUS" else read(offset)
+    with pytest.raises(AcceleratorError, match="must run with all memories loaded, it does not"):
+        Accelerator(device, described(build))
+    assert device.closed
 
 
 def test_a_newer_minor_version_is_taken(build, device):

@@ -66,8 +66,19 @@ def test_the_archive_holds_what_the_board_needs(build, tmp_path):
     assert "There is no bitstream in it" in readme and "$" not in readme
     clocks = manifest["ip"]["interval_cycles"]
     assert f"{clocks} clocks: {100e6 / clocks:,.0f} frames/s at 100 MHz" in readme
+    assert "accelerator(images)  # uint8 (N, 6, 5, 3) to int64 (N, 7)" in readme
     assert said == ["packing random for pynq-z2"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_signed_codes_are_said(build, tmp_path):
+    folder = shutil.copytree(build, tmp_path / "build")
+    manifest = described(folder)
+    manifest["input"]["signed"] = True
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    package(folder, tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert "# int8 (N, 6, 5, 3) to int64" in archive.read("README.md").decode()
 
 
 def test_the_same_build_gives_the_same_bytes(build, tmp_path):
