@@ -250,7 +250,7 @@ def test_several_results_are_in_flight(build, device, accelerator):
 def test_a_device_that_stands_still_is_given_up(build, device, accelerator):
     accelerator(frames(3))
     device.frozen = True
-    lost, behind = accelerator.submit(frames(2)), accelerator.submit(frames(5))
+    lost, behind = accelerator.submit(frames(20)), accelerator.submit(frames(5))
     with pytest.raises(AcceleratorError) as refused:
         lost.result()
     assert str(refused.value) == (
@@ -259,6 +259,25 @@ def test_a_device_that_stands_still_is_given_up(build, device, accelerator):
     )
     device.frozen = False
     assert np.array_equal(behind.result(), expected(build, frames(5)))
+    assert accelerator.status()["frames_in"] == 5  # nothing else of what was lost is computed
+
+
+def test_a_device_that_is_gone_fails_everything(build, device, accelerator):
+    """As after a bus error, where even giving up what is under way is one."""
+
+    def gone(*_):
+        raise OSError("no device")
+
+    device.frozen = True
+    results = [accelerator.submit(frames(3)) for _ in range(4)]
+    device.send = device.reset = device.wait_received = gone
+    for result in results:
+        with pytest.raises(AcceleratorError, match="device: OSError: no device"):
+            result.result(timeout=5)
+    del device.send, device.reset, device.wait_received
+    device.frozen = False
+    accelerator.reset()
+    assert np.array_equal(accelerator(frames(5)), expected(build, frames(5)))
 
 
 def test_errors_of_the_hardware_fail_only_their_frames(build, device, accelerator):
