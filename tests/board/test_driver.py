@@ -262,6 +262,18 @@ def test_a_device_that_stands_still_is_given_up(build, device, accelerator):
     assert accelerator.status()["frames_in"] == 5  # nothing else of what was lost is computed
 
 
+@pytest.mark.parametrize("still", ["FRAMES_IN", "FRAMES_OUT"])
+def test_slow_hardware_is_waited_for_as_long_as_frames_move(build, device, still):
+    """In or out: a packet takes longer than the timeout."""
+    read, advance = device.read, device.advance
+    device.read = lambda offset: 0 if device.names[offset] == still else read(offset)
+    device.advance = lambda: (time.sleep(0.02), advance())
+    with Accelerator(device, described(build), timeout=0.1) as accelerator:
+        start = time.monotonic()
+        assert np.array_equal(accelerator(frames(10)), expected(build, frames(10)))
+        assert time.monotonic() - start > 0.2
+
+
 def test_a_device_that_is_gone_fails_everything(build, device, accelerator):
     """As after a bus error, where even giving up what is under way is one."""
 
