@@ -33,6 +33,8 @@ DMA_BYTES = 2**26 - 1  # of a transfer: what the DMA's length register holds
 PACKET_BYTES = 1 << 22  # of a buffer, where a frame is smaller
 PACKET_FRAMES = 2**16 - 1
 SLICE = 0.05  # seconds in a device before its progress is looked at
+RESET = 1.0  # seconds that a DMA may need for its reset
+FORMAT = 1  # of manifest.json
 VLNV = "zynqfire:zynqfire:zynqfire:1.0"
 DMA = "axi_dma_0"
 BITSTREAM = "zynqfire.bit"
@@ -147,7 +149,14 @@ class Accelerator(AbstractContextManager):
     @classmethod
     def on_board(cls, folder: Any = ".", **options: Any) -> Accelerator:
         """Open the accelerator of a build or of an unpacked archive on this board."""
-        manifest = json.loads((Path(folder) / "manifest.json").read_text())
+        file = Path(folder) / "manifest.json"
+        try:
+            manifest = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise AcceleratorError(f"manifest {file}: must be JSON, it is not: {error}") from None
+        found = manifest.get("format") if isinstance(manifest, dict) else None
+        if found != FORMAT:
+            raise AcceleratorError(f"manifest {file}: its format must be {FORMAT}, not {found}")
         return cls(PynqDevice(bitstream(folder)), manifest, folder, **options)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -158,7 +167,8 @@ class Accelerator(AbstractContextManager):
         """Return the `k` classes of the largest logits, int64 (N, k); of equal ones the first."""
         if not 1 <= k <= self.outputs:
             raise AcceleratorError(f"top_k: k must be from 1 to {self.outputs}, not {k}")
-        return np.argsort(-self(images), axis=1, kind="stable")[:, :k]
+        # The complement has the negative's order, and every code has one
+        return np.argsort(~self(images), axis=1, kind="stable")[:, :k]
 
     def values(self, logits: np.ndarray) -> np.ndarray:
         """Return the real values of logits, float64."""
@@ -212,21 +222,12 @@ class Accelerator(AbstractContextManager):
         """Give up what was submitted, and start as after opening; loaded weights stay."""
         with self._changed:
             self._must_be_open()
-            dropped, self._stop = list(self._packets), True
-            self._packets.clear()
-            while self._busy:
-                self._changed.wait()
-            self._stop = False
-            for packet in dropped:
-                packet.result.fail(WAS_RESET)
+            self._drop()
             self._restart()
-            self._changed.notify_all()
 
     def close(self) -> None:
         """Finish what was submitted, then close the device."""
         with self._changed:
-            if self._closed:
-                return
             self._closed = True
             self._changed.notify_all()
         if self._worker is not None:
@@ -235,8 +236,13 @@ class Accelerator(AbstractContextManager):
         self.device.close()
 
     def __exit__(self, *error: object) -> None:
-        """Close it."""
-        self.close()
+        """Close it; after an exception, what was submitted is given up before."""
+        try:
+            if error[0] is not None:
+                with self._changed:
+                    self._drop()
+        finally:
+            self.close()
 
     def read(self, register: str) -> int:
         """Return a register by its name."""
@@ -257,15 +263,31 @@ class Accelerator(AbstractContextManager):
         if self._closed:
             raise AcceleratorError("accelerator: must be open, it is closed")
 
+    def _drop(self) -> None:
+        """Give up what was submitted, for who holds `_changed`."""
+        dropped, self._stop = list(self._packets), True
+        self._packets.clear()
+        try:
+            while self._busy:
+                self._changed.wait()
+        finally:  # also where Ctrl-C ends the waiting
+            self._stop = False
+            for packet in dropped:
+                packet.result.fail(WAS_RESET)
+            self._changed.notify_all()
+
     def _images(self, images: np.ndarray) -> np.ndarray:
-        images = np.asarray(images)
+        try:
+            images = np.asarray(images)
+        except ValueError:
+            raise AcceleratorError("images: must have one shape, not several") from None
         if images.dtype != self._dtype:
             raise AcceleratorError(f"images: must be {self._dtype}, not {images.dtype}")
         if images.ndim == len(self.shape):
             images = images[None]
         if images.shape[1:] != self.shape:
             wanted = " x ".join(str(size) for size in self.shape)
-            shape = " x ".join(str(size) for size in images.shape)
+            shape = " x ".join(str(size) for size in images.shape) or "a number"
             raise AcceleratorError(f"images: must be N x {wanted} or {wanted}, not {shape}")
         if images.size and not self._low <= images.min() <= images.max() <= self._high:
             found = f"{images.min()} to {images.max()}"
@@ -514,13 +536,18 @@ class PynqDevice:
     def reset(self) -> None:
         """Give up all transfers."""
         self._dma.write(0, 4)  # DMACR.Reset, of both directions
+        end = time.monotonic() + RESET
         while self._dma.read(0) & 4:
+            if time.monotonic() > end:
+                raise AcceleratorError(f"DMA: must be reset within {RESET:g} s, it is not")
             time.sleep(0)
         self._dma.sendchannel.start()
         self._dma.recvchannel.start()
 
     def close(self) -> None:
         """Give up all transfers and let go of the board; the bitstream stays."""
-        if self._overlay is not None:
-            self.reset()
-        self._overlay = self._receiving = None
+        try:
+            if self._overlay is not None:
+                self.reset()
+        finally:
+            self._overlay = self._dma = self._receiving = None  # PYNQ keeps the last buffers there

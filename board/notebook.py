@@ -61,11 +61,11 @@ figure, (left, right_side) = plt.subplots(1, 2, figsize=(11, 3.6))
 left.hist(1e3 * single, bins=20)
 left.set_xlabel("latency of one image, ms")
 left.set_ylabel("calls")
-right_side.plot(batches, speed, marker="o")
-right_side.set_xscale("log", base=2)
+right_side.plot([str(count) for count in batches], speed, marker="o")
 right_side.set_xlabel("images in a batch")
 right_side.set_ylabel("frames/s")
 right_side.set_ylim(bottom=0)
+figure.tight_layout()
 plt.show()
 print(f"{1e3 * np.median(single):.3f} ms an image, {max(speed):.0f} frames/s")""",
     """\

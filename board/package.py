@@ -6,6 +6,7 @@ import io
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from .. import Refusal, __version__
 from ..hls import interpret, ir_text
 from ..hls import manifest as form
-from . import c_network, driver
+from . import c_network, driver, vivado
 from .notebook import notebook
 
 HERE = Path(__file__).parent
@@ -64,8 +65,10 @@ def package(
                 archive.writestr(entry, content)
         beside.replace(out)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise Refusal(f"archive {out}: cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(OSError):  # of the folder, which may not be one
+            beside.unlink(missing_ok=True)
     return {
         "archive": str(out),
         "files": list(files),
@@ -89,18 +92,18 @@ def _files(
     yield "golden.npz", _golden(build, say)
     yield "driver.py", Path(driver.__file__).read_bytes()
     yield "selftest.py", (HERE / "archive" / "selftest.py").read_bytes()
-    clock = manifest["clock_mhz"]
+    clock = _clock(build, manifest) if made else manifest["clock_mhz"]
     yield "classify.ipynb", notebook(manifest["name"], clock).encode()
     for file in sorted((HERE / "baremetal").iterdir()):
         yield f"baremetal/{file.name}", file.read_bytes()
     yield "baremetal/network.h", c_network.header(manifest).encode()
     yield "baremetal/weights.c", c_network.weights(build, manifest).encode()
-    yield "README.md", _readme(manifest, bool(made)).encode()
+    yield "README.md", _readme(manifest, clock, bool(made)).encode()
 
 
 def _bitstream(build: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the bitstream and its description, of which one is nothing without the other."""
-    bit = build / "vivado" / driver.BITSTREAM
+    bit = build / vivado.FOLDER / driver.BITSTREAM
     pair = [bit, bit.with_suffix(".hwh")]
     there = [file for file in pair if file.is_file()]
     if len(there) == 1:
@@ -110,6 +113,11 @@ def _bitstream(build: Path) -> Iterator[tuple[str, bytes]]:
         )
     for file in there:
         yield file.name, file.read_bytes()
+
+
+def _clock(build: Path, manifest: Mapping[str, Any]) -> float:
+    """Return the MHz that Vivado was asked for, the board's where its results do not say."""
+    return (vivado.facts(build / vivado.FOLDER) or manifest)["clock_mhz"]
 
 
 def _golden(build: Path, say: Callable[[str], object]) -> bytes:
@@ -128,9 +136,9 @@ def _golden(build: Path, say: Callable[[str], object]) -> bytes:
     return text.getvalue()
 
 
-def _readme(manifest: Mapping[str, Any], made: bool) -> str:
+def _readme(manifest: Mapping[str, Any], clock: float, made: bool) -> str:
     height, width, channels = manifest["input"]["shape"]
-    interval, clock = manifest["ip"]["interval_cycles"], manifest["clock_mhz"]
+    interval = manifest["ip"]["interval_cycles"]
     without = "There is no bitstream in it: run `zynqfire synth --tool vivado`, then pack again."
     return Template((HERE / "archive" / "README.md.in").read_text(encoding="utf-8")).substitute(
         name=manifest["name"],
@@ -140,6 +148,7 @@ def _readme(manifest: Mapping[str, Any], made: bool) -> str:
         height=height,
         width=width,
         channels=channels,
+        codes="int8" if manifest["input"]["signed"] else "uint8",
         outputs=manifest["output"]["beats"],
         interval=f"{interval:,}",
         fps=f"{clock * 1e6 / interval:,.0f}",

@@ -29,6 +29,7 @@ from .resources import KEYS, entry
 FOLDER = "vivado"  # of a build: what is made for its board
 BITSTREAM, HANDOFF = "zynqfire.bit", "zynqfire.hwh"
 RESULT = "synth.json"
+FACTS = {"key", "version", "clock_mhz", "timing_met"}  # that it holds
 WRITTEN_FOR = ("2022.2", "2023.1", "2023.2", "2024.1", "2024.2")
 IP = "zynqfire_0"  # the accelerator in the block design
 _SCRIPTS = ("arguments.tcl", "package_ip.tcl", "build.tcl")
@@ -135,17 +136,17 @@ def synth(
     for log in _logs(work):
         if match := _UNREAD.search(log.read_text(errors="replace")):
             raise Refusal(f"vivado: every memory must have its contents, {log} says: {match[0]}")
-    facts = {"key": key, "version": tool, "clock_mhz": float(settings["clock_mhz"])}
+    noted = {"key": key, "version": tool, "clock_mhz": float(settings["clock_mhz"])}
     try:
-        facts["timing_met"] = _answer(work / "out", manifest, facts)["timing_met"]
+        noted["timing_met"] = _answer(work / "out", manifest, noted)["timing_met"]
     except Refusal as refusal:
         raise Refusal(f"{refusal} (what Vivado made is in {work / 'out'})") from None
-    if not facts["timing_met"]:
+    if not noted["timing_met"]:
         (work / "out" / BITSTREAM).unlink()
     for file in sorted((work / "out").iterdir()):
         file.replace(done / file.name)
-    (done / RESULT).write_text(json.dumps(facts) + "\n")
-    return _answer(done, manifest, facts)
+    (done / RESULT).write_text(json.dumps(noted) + "\n")
+    return _answer(done, manifest, noted)
 
 
 def _sources(build: Path, manifest: Mapping[str, Any]) -> dict[str, bytes]:
@@ -196,15 +197,21 @@ def _key(sources: Mapping[str, bytes], settings: Mapping[str, Any], tool: str) -
 
 def _kept(done: Path, key: str) -> dict[str, Any] | None:
     """Return the facts of a run that ended and whose results are all there, if it was of `key`."""
-    try:
-        facts = json.loads((done / RESULT).read_text())
-    except (OSError, ValueError):
-        return None
-    if facts.get("key") != key:
+    found = facts(done)
+    if found is None or found["key"] != key:
         return None
     needed = [HANDOFF, reports.FLAT, reports.HIERARCHY, reports.TIMING]
-    needed += [BITSTREAM] if facts["timing_met"] else []
-    return facts if all((done / name).is_file() for name in needed) else None
+    needed += [BITSTREAM] if found["timing_met"] else []
+    return found if all((done / name).is_file() for name in needed) else None
+
+
+def facts(done: Path) -> dict[str, Any] | None:
+    """Return what the run noted whose results are in `done`: key, version, clock, timing."""
+    try:
+        found = json.loads((done / RESULT).read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and set(found) >= FACTS else None
 
 
 def _run(script: str, settings: Mapping[str, Any], work: Path, say: Report) -> None:
@@ -264,7 +271,7 @@ def _first_error(logs: Sequence[Path], seen: Sequence[str]) -> str | None:
     return None
 
 
-def _answer(folder: Path, manifest: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+def _answer(folder: Path, manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON object from the reports in `folder`."""
     whole, available = reports.utilization(reports.read(folder, reports.FLAT))
     top = reports.hierarchy(reports.read(folder, reports.HIERARCHY))
@@ -277,7 +284,7 @@ def _answer(folder: Path, manifest: Mapping[str, Any], facts: Mapping[str, Any])
         if name in instances:
             by_layer[layer] = by_layer.get(layer, Estimate()) + instances[name].estimate
     bitstream, handoff = folder / BITSTREAM, folder / HANDOFF
-    answer: dict[str, Any] = {"tool": "vivado", "version": facts["version"]}
+    answer: dict[str, Any] = {"tool": "vivado", "version": noted["version"]}
     answer |= {"part": manifest["part"], "board": manifest["board"], **entry(own.estimate)}
     answer |= {
         "fmax_mhz": math.floor(10 * timing.fmax_mhz) / 10,
@@ -288,7 +295,7 @@ def _answer(folder: Path, manifest: Mapping[str, Any], facts: Mapping[str, Any])
             "to": timing.destination,
             "cells": list(timing.cells),
         },
-        "clock_mhz": facts["clock_mhz"],
+        "clock_mhz": noted["clock_mhz"],
         "period_ns": timing.period,
         "timing_met": timing.met,
         "wns_ns": timing.wns,

@@ -12,6 +12,7 @@ import jsonschema
 from .. import Refusal
 from .cuts import Primitive
 from .memory import Kind
+from .register_map import REGISTERS
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -19,9 +20,11 @@ LONG = 64  # bits of a parameter that is written as hexadecimal text
 
 _COUNT = {"type": "integer", "minimum": 1}
 _AMOUNT = {"type": "number", "minimum": 0}
+_WORD = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
 _TEXT = {"type": "string"}
 _WHERE = {"type": "string", "pattern": r"^(?!/)(?!.*\.\.)"}  # within the build folder
 _SHAPE = {"type": "array", "items": _COUNT}
+_IMAGE = _SHAPE | {"minItems": 3, "maxItems": 3}
 _QTYPE = {"bits": _COUNT, "signed": {"type": "boolean"}, "frac": {"type": "integer"}}
 
 
@@ -38,7 +41,7 @@ _FULL_MAPS = ("maps", "bits", "bram36", "double_bits", "double_bram36")
 # offset, access, reset, and of each field its lowest bit and width
 _REGISTER = {
     "type": "array",
-    "prefixItems": [_AMOUNT, _TEXT, _AMOUNT, {"type": "object"}],
+    "prefixItems": [_WORD, _TEXT, _WORD, {"type": "object"}],
     "minItems": 4,
     "items": False,
 }
@@ -47,7 +50,7 @@ _FORM: dict[str, Any] = {
     "name": _TEXT,
     "top": _TEXT,
     "sources": {"type": "array", "items": _WHERE, "minItems": 1},
-    "input": _object(shape=_SHAPE, **_QTYPE, lanes=_COUNT, lane_bits=_COUNT, beats=_COUNT),
+    "input": _object(shape=_IMAGE, **_QTYPE, lanes=_COUNT, lane_bits=_COUNT, beats=_COUNT),
     "output": _object(shape=_SHAPE, **_QTYPE, divisor=_COUNT, tdata_bits=_COUNT, beats=_COUNT),
     "streams": _list(
         name=_TEXT,
@@ -81,9 +84,9 @@ _FORM: dict[str, Any] = {
         out_bits={"enum": [32, 64]},
         input_bytes=_COUNT,
         output_bytes=_COUNT,
-        network_hash=_AMOUNT,
+        network_hash=_WORD,
         interval_cycles=_COUNT,
-        registers={"type": "object", "additionalProperties": _REGISTER},
+        registers={"type": "object", "additionalProperties": _REGISTER, "required": [*REGISTERS]},
     ),
     "board": _TEXT,
     "part": _TEXT,

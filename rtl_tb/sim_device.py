@@ -106,7 +106,11 @@ class SimDevice:
         # The GIL is held while a model opens, for it changes the working folder for a moment
         self._functions = {}
         for loader, names in ((ctypes.PyDLL, ["open"]), (ctypes.CDLL, [*_FUNCTIONS])):
-            loaded = loader(str(path))
+            try:
+                loaded = loader(str(path))
+            except OSError as error:
+                what = "must be a library of this machine, delete it if it is not"
+                raise Refusal(f"simulator {path}: {what}: {error}") from None
             for name in names:
                 function = getattr(loaded, f"zf_sim_{name}")
                 function.restype, *function.argtypes = _FUNCTIONS[name]

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from zynqfire.hls.register_map import REGISTERS
+
 FOLDER = Path(__file__).parent / "board" / "vivado"
 REPORTS = FOLDER / "reports"
 PARTS = {"xc7": ("pynq-z2", "xc7z020clg400-1"), "xcup": ("zcu104", "xczu7ev-ffvc1156-2-e")}
@@ -90,7 +92,7 @@ def build(folder: Path, family: str = "xc7", in_bits: int = 32, out_bits: int = 
             "output_bytes": 12,
             "network_hash": 305419896,
             "interval_cycles": 64,
-            "registers": {},
+            "registers": REGISTERS,
         },
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -10,8 +10,10 @@ import argparse
 import json
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -21,8 +23,11 @@ HERE = Path(__file__).resolve().parent
 def connect(device: str, **options: Any) -> Any:
     """Return the accelerator of this folder: `pynq`, this board, or `sim`, its RTL."""
     if device == "sim":
-        import zynqfire
-
+        try:
+            import zynqfire
+        except ImportError as error:
+            what = "device sim: zynqfire must be installed here, for it compiles the RTL"
+            raise RuntimeError(f"{what}: {error}") from None
         return zynqfire.Accelerator(HERE, device="sim", **options)
     from driver import Accelerator
 
@@ -32,9 +37,12 @@ def connect(device: str, **options: Any) -> Any:
 def golden() -> tuple[np.ndarray, np.ndarray]:
     """Return the images and the logits that the network has for them."""
     entry = json.loads((HERE / "manifest.json").read_text())["input"]
-    with np.load(HERE / "golden.npz") as arrays:
-        images = arrays["inputs"].astype(np.int8 if entry["signed"] else np.uint8)
-        return images, arrays["outputs"].reshape(len(images), -1)
+    try:
+        with np.load(HERE / "golden.npz") as arrays:
+            images = arrays["inputs"].astype(np.int8 if entry["signed"] else np.uint8)
+            return images, arrays["outputs"].reshape(len(images), -1)
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+        raise RuntimeError(f"golden.npz: must hold inputs and outputs: {error}") from None
 
 
 def check(accelerator: Any, images: np.ndarray, logits: np.ndarray) -> int:

@@ -12,13 +12,14 @@
 enum { LINE = ZYNQFIRE_WIDTH * ZYNQFIRE_CHANNELS };
 
 static uint8_t pixels[ZYNQFIRE_HEIGHT * LINE];
-static zynqfire_logit logits[ZYNQFIRE_OUTPUTS];
+/* Alone in its cache lines of at most 64 bytes: platform_received may invalidate them. */
+static zynqfire_logit logits[(ZYNQFIRE_OUTPUTS + 15) / 16 * 16] __attribute__((aligned(64)));
 
 /* Classify a frame; returns 0 where something is wrong. */
 static int classify(unsigned long number) {
   size_t line, best;
   uint32_t errors;
-  platform_receive(logits, sizeof logits);
+  platform_receive(logits, ZYNQFIRE_OUTPUTS * sizeof *logits);
   for (line = 0; line < ZYNQFIRE_HEIGHT; ++line) {
     platform_send_line(pixels + line * LINE, LINE, line == 0);
   }
@@ -36,7 +37,8 @@ static int classify(unsigned long number) {
     return 0;
   }
   best = zynqfire_top(logits, ZYNQFIRE_OUTPUTS);
-  printf("frame %lu: class %lu, logit %ld\n", number, (unsigned long)best, (long)logits[best]);
+  printf("frame %lu: class %lu, logit %lld\n", number, (unsigned long)best,
+         (long long)logits[best]);
   return 1;
 }
 

@@ -26,7 +26,9 @@ int platform_open(void) {
 }
 
 int platform_frame(uint8_t *pixels, size_t bytes) {
-  return fread(pixels, 1, bytes, stdin) == bytes;
+  const size_t came = fread(pixels, 1, bytes, stdin);
+  if (came && came < bytes) fprintf(stderr, "the last frame is cut off\n");
+  return came == bytes;
 }
 
 void platform_send_line(const uint8_t *pixels, size_t bytes, int first) {

@@ -12,6 +12,7 @@ from model_device import ModelDevice
 
 import zynqfire
 from zynqfire import Refusal
+from zynqfire.board import driver
 from zynqfire.board.driver import AcceleratorError, PynqDevice
 
 
@@ -154,7 +155,9 @@ def modelled(build, monkeypatch):
 
 
 def test_a_board_is_left_tidy(build, modelled):
-    """No buffer outlives the accelerator, and growing ones replace the smaller."""
+    """No buffer outlives the accelerator, and growing ones replace the smaller before they grow."""
+    allocate, most = modelled.allocate, []
+    modelled.allocate = lambda *form: (most.append(modelled.alive()), allocate(*form))[1]
     with zynqfire.Accelerator(build, "pynq") as accelerator:
         for count in (1, 3, 3, 200, 5):
             images = frames(count)
@@ -162,7 +165,7 @@ def test_a_board_is_left_tidy(build, modelled):
             assert np.array_equal(accelerator(images), sums[:, None] * np.arange(OUTPUTS))
             gc.collect()
             assert modelled.alive() == 4
-    del images, accelerator
+    assert max(most) < 4 + 2  # the DMA holds the last two until the next transfers
     gc.collect()
     assert modelled.alive() == 0
     assert modelled.bitstreams == [str(build / "vivado" / "zynqfire.bit")]
@@ -183,6 +186,16 @@ def test_transfers_have_a_length(build, modelled):
     for shape in ((0,), (2**26,)):
         with pytest.raises(AcceleratorError, match=rf"from 1 to 67108863 bytes, not {shape[0]}"):
             device.send(modelled.allocate(shape, "u1"))
+
+
+def test_a_dma_that_stays_in_reset_is_an_error(build, modelled, monkeypatch):
+    """Its clock may stand still, or a bus that never answers; closing lets go all the same."""
+    monkeypatch.setattr(driver, "RESET", 0.05)
+    device = PynqDevice(build / "vivado" / "zynqfire.bit")
+    device._dma.stuck = True
+    with pytest.raises(AcceleratorError, match=r"DMA: must be reset within 0.05 s, it is not"):
+        device.close()
+    device.close()
 
 
 def misuse(call, sentence):

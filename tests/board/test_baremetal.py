@@ -32,7 +32,7 @@ def unpacked(request, tmp_path_factory):
     return folder / "unpacked"
 
 
-def run(folder, program, images):
+def run(folder, program, images, more=b""):
     """Compile the C files of an archive with `program` in place of main.c and give it images."""
     made, bare = library(folder), folder / "baremetal"
     sources = [path for path in sorted(bare.glob("*.c")) if path.name != "main.c"]
@@ -42,7 +42,7 @@ def run(folder, program, images):
     subprocess.run(["gcc", *STRICT, *includes, *sources, *link], check=True)
     return subprocess.run(
         [folder / "program"],
-        input=images.tobytes(),
+        input=images.tobytes() + more,
         env=os.environ | {"ZYNQFIRE_BUILD": str(folder)},
         capture_output=True,
         check=False,
@@ -57,11 +57,21 @@ def shape(folder):
 
 def test_the_example_classifies_a_cameras_lines(unpacked):
     images = frames(5, seed=3, shape=shape(unpacked))
-    done = run(unpacked, unpacked / "baremetal" / "main.c", images)
+    done = run(unpacked, unpacked / "baremetal" / "main.c", images, b"half of one")
     logits = expected(unpacked, images)
     right = [f"frame {n}: class {row.argmax()}, logit {row.max()}" for n, row in enumerate(logits)]
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode().splitlines() == right
+    assert done.stderr == b"the last frame is cut off\n"
+
+
+def test_no_cache_line_of_the_logits_holds_anything_else(unpacked):
+    """What invalidates them must not throw away what was written beside."""
+    run(unpacked, unpacked / "baremetal" / "main.c", frames(1, shape=shape(unpacked)))
+    listed = subprocess.run(["nm", "-S", unpacked / "program"], capture_output=True, check=True)
+    (line,) = [line for line in listed.stdout.split(b"\n") if line.endswith(b" logits")]
+    address, size = (int(word, 16) for word in line.split()[:2])
+    assert address % 64 == 0 and size % 64 == 0 and size > 0
 
 
 def test_the_example_sees_another_network(unpacked):

@@ -15,6 +15,7 @@ from model_device import ModelDevice
 
 from zynqfire.board import driver
 from zynqfire.board.driver import Accelerator, AcceleratorError
+from zynqfire.hls import manifest
 
 SOURCE = Path(driver.__file__)
 
@@ -88,6 +89,15 @@ def test_logits_are_those_of_the_network(build, accelerator):
     assert accelerator(images[:0]).shape == (0, OUTPUTS)
 
 
+def test_logits_may_be_wide(build):
+    manifest = described(build)
+    manifest["ip"] |= {"out_bits": 64, "output_bytes": 8 * OUTPUTS}
+    wide = np.array([1 << 40, -(1 << 50), 0, 1, -1, 2**62, -(2**63)])
+    with Accelerator(ModelDevice(manifest, lambda image: wide), manifest) as accelerator:
+        assert np.array_equal(accelerator(frames(3)), [wide] * 3)
+        assert accelerator.top_k(frames(1), 7).tolist() == [[5, 0, 3, 2, 4, 1, 6]]
+
+
 def test_values_are_codes_times_the_scale(build, device):
     manifest = described(build)
     manifest["output"] |= {"frac": 9, "divisor": 30}
@@ -104,6 +114,13 @@ def test_of_equal_logits_the_first_class_wins(build):
         for k in (0, OUTPUTS + 1):
             with pytest.raises(AcceleratorError, match=f"k must be from 1 to 7, not {k}"):
                 accelerator.top_k(frames(1), k)
+    manifest = described(build)
+    manifest["output"]["shape"], manifest["ip"]["output_bytes"] = [300], 1200
+    device = ModelDevice(manifest, lambda image: np.arange(300) % 2)
+    with Accelerator(device, manifest) as accelerator:  # more than what any sort leaves in order
+        assert accelerator.top_k(frames(1), 200).tolist() == [
+            [*range(1, 300, 2), *range(0, 100, 2)]
+        ]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +131,8 @@ def test_of_equal_logits_the_first_class_wins(build):
         (np.zeros((5, 6, 3), np.uint8), "must be N x 6 x 5 x 3 or 6 x 5 x 3, not 1 x 5 x 6 x 3"),
         (np.zeros((6, 5), np.uint8), "or 6 x 5 x 3, not 6 x 5"),
         (np.zeros((1, 2, *SHAPE), np.uint8), "or 6 x 5 x 3, not 1 x 2 x 6 x 5 x 3"),
+        (np.uint8(3), "or 6 x 5 x 3, not a number"),
+        ([[1, 2], [3]], "images: must have one shape, not several"),
     ],
 )
 def test_images_of_another_form_are_refused(accelerator, images, sentence):
@@ -150,6 +169,14 @@ def test_other_hardware_is_refused(build, device, register, value, sentence):
     with pytest.raises(AcceleratorError) as refused:
         Accelerator(device, described(build))
     assert sentence in str(refused.value) and device.closed
+
+
+def test_hardware_that_does_not_run_is_refused(build, device):
+    read = device.read
+    device.read = lambda offset: 0 if device.names[offset] == "STATUS" else read(offset)
+    with pytest.raises(AcceleratorError, match="must run with all memories loaded, it does not"):
+        Accelerator(device, described(build))
+    assert device.closed
 
 
 def test_a_newer_minor_version_is_taken(build, device):
@@ -223,7 +250,7 @@ def test_several_results_are_in_flight(build, device, accelerator):
 def test_a_device_that_stands_still_is_given_up(build, device, accelerator):
     accelerator(frames(3))
     device.frozen = True
-    lost, behind = accelerator.submit(frames(2)), accelerator.submit(frames(5))
+    lost, behind = accelerator.submit(frames(20)), accelerator.submit(frames(5))
     with pytest.raises(AcceleratorError) as refused:
         lost.result()
     assert str(refused.value) == (
@@ -232,6 +259,37 @@ def test_a_device_that_stands_still_is_given_up(build, device, accelerator):
     )
     device.frozen = False
     assert np.array_equal(behind.result(), expected(build, frames(5)))
+    assert accelerator.status()["frames_in"] == 5  # nothing else of what was lost is computed
+
+
+@pytest.mark.parametrize("still", ["FRAMES_IN", "FRAMES_OUT"])
+def test_slow_hardware_is_waited_for_as_long_as_frames_move(build, device, still):
+    """In or out: a packet takes longer than the timeout."""
+    read, advance = device.read, device.advance
+    device.read = lambda offset: 0 if device.names[offset] == still else read(offset)
+    device.advance = lambda: (time.sleep(0.02), advance())
+    with Accelerator(device, described(build), timeout=0.1) as accelerator:
+        start = time.monotonic()
+        assert np.array_equal(accelerator(frames(10)), expected(build, frames(10)))
+        assert time.monotonic() - start > 0.2
+
+
+def test_a_device_that_is_gone_fails_everything(build, device, accelerator):
+    """As after a bus error, where even giving up what is under way is one."""
+
+    def gone(*_):
+        raise OSError("no device")
+
+    device.frozen = True
+    results = [accelerator.submit(frames(3)) for _ in range(4)]
+    device.send = device.reset = device.wait_received = gone
+    for result in results:
+        with pytest.raises(AcceleratorError, match="device: OSError: no device"):
+            result.result(timeout=5)
+    del device.send, device.reset, device.wait_received
+    device.frozen = False
+    accelerator.reset()
+    assert np.array_equal(accelerator(frames(5)), expected(build, frames(5)))
 
 
 def test_errors_of_the_hardware_fail_only_their_frames(build, device, accelerator):
@@ -292,6 +350,46 @@ def test_closing_finishes_what_was_submitted(build, device):
     accelerator.close()
 
 
+@pytest.mark.parametrize("left", [KeyError, KeyboardInterrupt])
+def test_an_exception_leaves_at_once(build, device, left):
+    """Nobody waits for hardware that stands still, and what was submitted says why."""
+    start = time.monotonic()
+    with pytest.raises(left), Accelerator(device, described(build), timeout=60) as accelerator:
+        device.frozen = True
+        results = [accelerator.submit(frames(2)) for _ in range(3)]
+        raise left
+    assert time.monotonic() - start < 20 and device.closed
+    for result in results:
+        with pytest.raises(AcceleratorError, match="was reset before the result was there"):
+            result.result(timeout=0)
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_it_waits_does_no_harm(build, device, accelerator, monkeypatch):
+    """Neither a reset nor closing that was interrupted leaves anything half done."""
+    accelerator.timeout = 60
+    device.frozen = True
+    lost = [accelerator.submit(frames(6)) for _ in range(2)]
+    time.sleep(0.05)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(accelerator._changed, "wait", interrupted)
+        accelerator.reset()
+    with pytest.raises(AcceleratorError, match="was reset before the result was there"):
+        lost[1].result(timeout=5)
+    accelerator.reset()
+    device.frozen = False
+    assert np.array_equal(accelerator(frames(6)), expected(build, frames(6)))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(accelerator._worker, "join", interrupted)
+        accelerator.close()
+    assert not device.closed
+    accelerator.close()
+    assert device.closed
+
+
 def test_threads_share_an_accelerator(build, accelerator):
     images = [frames(9, seed) for seed in range(4)]
     found = [None] * len(images)
@@ -344,6 +442,23 @@ def test_weights_of_another_length_are_refused(build, loaded, tmp_path):
     sentence = "memory u_0: must take 5 words, it did not with 1 of 0.mem"
     with pytest.raises(AcceleratorError, match=sentence):
         Accelerator(ModelDevice(loaded, computed(build)), loaded, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, r"manifest .*/manifest.json: must be JSON, it is not: .* No such file"),
+        ('{"format": 1, "ip', r"manifest .*/manifest.json: must be JSON, it is not: Unterminated"),
+        ("[1]", r"manifest .*/manifest.json: its format must be 1, not None"),
+        ('{"format": 2}', r"manifest .*/manifest.json: its format must be 1, not 2"),
+    ],
+)
+def test_a_manifest_that_is_damaged_is_refused(tmp_path, text, sentence):
+    if text is not None:
+        (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(AcceleratorError, match=sentence):
+        Accelerator.on_board(tmp_path)
+    assert driver.FORMAT == manifest.FORMAT
 
 
 def test_a_board_needs_its_files_and_pynq(build, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -65,8 +66,19 @@ def test_the_archive_holds_what_the_board_needs(build, tmp_path):
     assert "There is no bitstream in it" in readme and "$" not in readme
     clocks = manifest["ip"]["interval_cycles"]
     assert f"{clocks} clocks: {100e6 / clocks:,.0f} frames/s at 100 MHz" in readme
+    assert "accelerator(images)  # uint8 (N, 6, 5, 3) to int64 (N, 7)" in readme
     assert said == ["packing random for pynq-z2"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_signed_codes_are_said(build, tmp_path):
+    folder = shutil.copytree(build, tmp_path / "build")
+    manifest = described(folder)
+    manifest["input"]["signed"] = True
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    package(folder, tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert "# int8 (N, 6, 5, 3) to int64" in archive.read("README.md").decode()
 
 
 def test_the_same_build_gives_the_same_bytes(build, tmp_path):
@@ -88,6 +100,40 @@ def test_a_bitstream_is_taken_along(build, tmp_path):
     finally:
         for path in (build / "vivado").iterdir():
             path.unlink()
+
+
+def test_the_clock_is_the_bitstreams(build, tmp_path):
+    """Vivado may have been asked for another one than the board's."""
+    bitstream(build)
+    facts = {"key": "0", "version": "2023.2", "clock_mhz": 62.5, "timing_met": True}
+    (build / "vivado" / "synth.json").write_text(json.dumps(facts))
+    clocks = described(build)["ip"]["interval_cycles"]
+    try:
+        for name in ("a.zip", "b.zip"):
+            package(build, tmp_path / name)
+            with zipfile.ZipFile(tmp_path / name) as archive:
+                readme, notes = (archive.read(n).decode() for n in ("README.md", "classify.ipynb"))
+            clock = 62.5 if name == "a.zip" else 100
+            assert f"{clock * 1e6 / clocks:,.0f} frames/s at {clock:g} MHz" in readme
+            assert f"clock_mhz = {clock:g}" in notes
+            (build / "vivado" / "zynqfire.bit").unlink(missing_ok=True)
+            (build / "vivado" / "zynqfire.hwh").unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(build / "vivado")
+
+
+def test_ctrl_c_leaves_nothing_beside(build, tmp_path, monkeypatch):
+    """And the archive that was there stays."""
+    (tmp_path / "a.zip").write_text("older")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        package(build, tmp_path / "a.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+    assert (tmp_path / "a.zip").read_text() == "older"
 
 
 def test_other_files_are_refused(build, tmp_path):
@@ -139,6 +185,31 @@ def test_the_self_test_says_why_it_cannot_run(unpacked):
         (unpacked / name).touch()
     without = run(unpacked, "selftest.py")
     assert without.returncode == 2 and "board with the package pynq" in without.stderr
+    (unpacked / "zynqfire.py").write_text("raise ImportError('not in this Python')")
+    without = run(unpacked, "selftest.py", "--device", "sim")
+    assert without.returncode == 2 and without.stderr == (
+        "selftest: device sim: zynqfire must be installed here, for it compiles the RTL: "
+        "not in this Python\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"x",
+        lambda data: data[:300],
+        lambda data: data[:150] + bytes(40) + data[190:],
+        lambda data: data.replace(b"outputs.npy", b"outlets.npy"),
+    ],
+)
+def test_the_self_test_names_golden_vectors_that_are_damaged(unpacked, damage):
+    """As a copy to the board that was cut off leaves them."""
+    file = unpacked / "golden.npz"
+    file.write_bytes(damage(file.read_bytes()))
+    code = "import selftest; selftest.golden()"
+    done = run(unpacked, "-c", code)
+    assert "RuntimeError: golden.npz: must hold inputs and outputs: " in done.stderr
 
 
 def test_the_notebook_runs(unpacked):

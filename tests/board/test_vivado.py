@@ -149,6 +149,9 @@ def test_the_same_again_is_kept(build, tool):
     assert runs(clock_mhz=80)
     (build / "vivado" / "zynqfire.bit").unlink()
     assert runs(clock_mhz=80)
+    for damaged in ('{"key"', "[]", "{}"):
+        (build / "vivado" / "synth.json").write_text(damaged)
+        assert runs(clock_mhz=80)
     tool(fake_version="Vivado v2024.1 (64-bit)")
     assert runs(clock_mhz=80)
 

@@ -45,6 +45,7 @@ def test_both_scripts_end_well(run, family):
     answer = run(family)
     assert answer["timing_met"] and Path(answer["bitstream"]).read_text().split()[0] == "bitstream"
     assert Path(answer["hardware"]).name == "zynqfire.hwh"
+    assert Path(answer["hardware"]).read_text() == "<EDKSYSTEM/>\n"
 
 
 BUILD = {
@@ -104,6 +105,20 @@ BUILD = {
     "apply_board_preset $preset": ("apply_presets $preset", "has no apply_presets"),
     "xilinx.com:ip:axi_dma ": ("xilinx.com:ip:dma ", "the catalog has no xilinx.com:ip:dma"),
     "cell zynqfire_0 ": ("cell zynqfire_1 ", "get_bd_pins zynqfire_0/aclk: must be one"),
+    # as it was asked for
+    "PCW_FPGA0_PERIPHERAL_FREQMHZ $clock_mhz": (
+        "PCW_FPGA0_PERIPHERAL_FREQMHZ 50",
+        "PCW_FPGA0_PERIPHERAL_FREQMHZ of ps must be 100",
+    ),
+    "apply_board_preset $preset ": ("apply_board_preset 0 ", "preset must be applied where there"),
+    "DATA_WIDTH 64": ("DATA_WIDTH 32", "PCW_S_AXI_HP0_DATA_WIDTH of ps must be 64"),
+    "c_m_axi_mm2s_data_width $in_bits": (
+        "c_m_axi_mm2s_data_width 32",
+        "c_m_axi_mm2s_data_width of axi_dma_0 must be 64",
+    ),
+    "wire resets/peripheral_aresetn": ("wire $reset", "must be driven by resets, in step with the"),
+    "-part $part": ("-part xc7z010clg400-1", "create_project: the part must be xc7z020clg400-1"),
+    "create_project project ": ("create_project work ", "project.gen/sources_1/bd/system"),
     # with which arguments, in what order, with which options
     "{part family clock": ("{part clock", "argument family: must be one of part, clock_mhz, in_"),
     "out jobs}": ("out jobs speed}", "argument speed: is missing"),
@@ -129,6 +144,16 @@ BUILD = {
     "hw_handoff": ("handoff", "handoff/system.hwh"),
 }
 ULTRASCALE = {
+    "PL0_REF_CTRL__FREQMHZ $clock_mhz": (
+        "PL0_REF_CTRL__FREQMHZ 150",
+        "PL0_REF_CTRL__FREQMHZ of ps must be 200",
+    ),
+    "{apply_board_preset 1}": ("{apply_board_preset 0}", "preset must be applied where there is a"),
+    "[lindex $boards end]": (
+        "[lindex $boards 0]",
+        "a newer board part than xilinx.com:zcu104:part0:1.0",
+    ),
+    "DATA_WIDTH 128": ("DATA_WIDTH 64", "PSU__SAXIGP2__DATA_WIDTH of ps must be 128"),
     "set address_bits 40": ("set address_bits 32", "HP0_DDR_HIGH is out of the 32 bits of axi_dma"),
     "CONFIG.PSU__USE__M_AXI_GP1 0 \\\n": ("", "ps/(maxihpm1_fpd_aclk|M_AXI_HPM1_FPD) is not conn"),
     "CONFIG.PSU__USE__S_AXI_GP2 1": ("CONFIG.PSU__USE__S_AXI_GP3 1", "saxihp0_fpd_aclk: must be"),
@@ -145,7 +170,11 @@ PACKAGE = {
     "ASSOCIATED_RESET aresetn": ("ASSOCIATED_RESET aclk", "ASSOCIATED_RESET of aclk must be ares"),
     "SENSITIVITY LEVEL_HIGH": ("SENSITIVITY EDGE_RISING", "SENSITIVITY of irq must be LEVEL_HIGH"),
     "PROTOCOL AXI4LITE": ("PROTOCOL AXI4", "PROTOCOL of s_axi must be AXI4LITE"),
-    "range 4096": ("range 65536", "the registers must have 4096 bytes"),
+    "range 4096": ("range 65536", "range of the registers must be 4096"),
+    "base_address 0": ("base_address 4096", "base_address of the registers must be 0"),
+    "width 32": ("width 64", "width of the registers must be 32"),
+    "-set_current true": ("-set_current false", "there is no open core"),
+    "-fileset sources_1 $path": ("-fileset sim_1 $path", "must be in sources_1, not sim_1"),
     "{Memory Initialization Files}": ("{Memory Contents}", "there is no file type Memory Cont"),
     "POLARITY ACTIVE_LOW": ("POLARITY ACTIVE_HIGH", "POLARITY of aresetn must be ACTIVE_LOW"),
     "-vendor zynqfire": ("-vendor other", "the catalog has no zynqfire:zynqfire:zynqfire:1.0"),

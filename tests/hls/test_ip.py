@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from random_networks import Builder, random_network
 
+from zynqfire import Refusal
 from zynqfire.board.catalog import load
 from zynqfire.hls import compile as hls_compile
 from zynqfire.hls import ip, manifest, register_map
@@ -70,6 +71,25 @@ def test_the_manifest_describes_it(tmp_path):
     assert own["registers"] == json.loads(json.dumps(register_map.REGISTERS))
     for key in ("in_bits", "out_bits", "interval_cycles"):
         assert result[f"ip_{key}"] == own[key]
+
+
+def test_a_manifest_that_is_damaged_is_refused(tmp_path):
+    """Before anything is computed from it."""
+    hls_compile.build(random_network(2), load("pynq-z2"), tmp_path / "b", interval=900)
+    whole = (tmp_path / "b" / "manifest.json").read_text()
+
+    def refused(sentence, change):
+        damaged = json.loads(whole)
+        change(damaged)
+        (tmp_path / "b" / "manifest.json").write_text(json.dumps(damaged))
+        with pytest.raises(Refusal, match=sentence):
+            manifest.with_ports(tmp_path / "b", "input")
+
+    refused("'VERSION' is a required property", lambda m: m["ip"]["registers"].pop("VERSION"))
+    refused("is not of type 'integer'", lambda m: m["ip"].update(network_hash=1.5))
+    refused("STATUS.*'8' is not of", lambda m: m["ip"]["registers"]["STATUS"].__setitem__(0, "8"))
+    refused("input.shape: .* is too short", lambda m: m["input"]["shape"].pop())
+    refused("input.shape: .* is too long", lambda m: m["input"]["shape"].append(1))
 
 
 def test_the_two_tops_have_the_same_ports(tmp_path):

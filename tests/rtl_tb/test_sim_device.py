@@ -41,6 +41,10 @@ def test_the_library_is_built_once_and_says_so(build, monkeypatch, tmp_path, cap
     assert said.err.splitlines()[1].startswith("built the simulator of zynqfire_ip in ")
     assert library(build) == first and capsys.readouterr().err == ""
     assert first.is_relative_to(tmp_path)
+    first.unlink()
+    first.write_bytes(b"\x7fELF")
+    with pytest.raises(Refusal, match=r"^simulator .*: must be a library of this machine, delete"):
+        SimDevice(build)
 
 
 def test_weights_are_loaded_into_the_rtl(build):

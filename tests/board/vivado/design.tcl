@@ -122,6 +122,7 @@ stub::command apply_bd_automation {-rule -config} {} 1 1 {
             && ![info exists stub::properties(project:,board_part)]} {
             error "apply_bd_automation: a preset of no board"
         }
+        if {$name eq "apply_board_preset" && $value} { set stub::state(preset) 1 }
         set fresh [dict get $catalog::ip [dict get $stub::cells $cell] settings]
         if {$name eq "apply_board_preset" && $value
             && [dict get $stub::settings $cell] ne $fresh} {
@@ -262,11 +263,33 @@ proc stub::one_width {master slave} {
     }
 }
 
-# What the driver counts on, beyond what Vivado would ask for.
+# What the script was asked for and the driver counts on, beyond what Vivado would ask for.
 proc stub::agreed {} {
     variable settings
     variable cells
     variable driven
+    variable state
+    set board [info exists stub::properties(project:,board_part)]
+    if {[info exists state(preset)] != $board} {
+        error "agreement: the board's preset must be applied where there is a board"
+    }
+    set asked [dict create axi_dma_0,c_m_axi_mm2s_data_width $::in_bits \
+        axi_dma_0,c_m_axi_s2mm_data_width $::out_bits \
+        ps,PCW_FPGA0_PERIPHERAL_FREQMHZ $::clock_mhz ps,PCW_S_AXI_HP0_DATA_WIDTH 64 \
+        ps,PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ $::clock_mhz ps,PSU__SAXIGP2__DATA_WIDTH 128]
+    dict for {name value} $asked {
+        lassign [split $name ,] cell setting
+        if {[dict exists $settings $cell $setting]
+            && [dict get $settings $cell $setting] != $value} {
+            error "agreement: $setting of $cell must be $value"
+        }
+    }
+    dict for {pin source} $driven {
+        lassign [stub::find pins $pin] direction kind
+        if {$kind eq "reset" && $pin ne "resets/ext_reset_in" && ![string match resets/* $source]} {
+            error "agreement: $pin must be driven by resets, in step with the clock, not $source"
+        }
+    }
     foreach {cell ip} {zynqfire_0 zynqfire:zynqfire:zynqfire:1.0 axi_dma_0 xilinx.com:ip:axi_dma} {
         if {![dict exists $cells $cell] || [dict get $cells $cell] ne $ip} {
             error "agreement: $cell must be $ip"
@@ -299,7 +322,7 @@ stub::command generate_target {} {-force} 2 2 {
     }
     if {[lindex $words 1] ne "file:$stub::state(design).bd"} { error "generate_target: of $words" }
     set stub::state(generated) 1
-    set sources [file join $stub::state(folder) project.gen sources_1 bd $stub::state(design)]
+    set sources [file join $stub::state(folder) $stub::state(project).gen sources_1 bd $stub::state(design)]
     stub::write [file join $sources hw_handoff $stub::state(design).hwh] "<EDKSYSTEM/>\n"
 }
 stub::command make_wrapper {-files -fileset} {-top -testbench -import -force} 0 0 {
@@ -307,7 +330,7 @@ stub::command make_wrapper {-files -fileset} {-top -testbench -import -force} 0 
         error "make_wrapper: needs -top and the block design"
     }
     set name $stub::state(design)_wrapper.v
-    set folder [file join $stub::state(folder) project.gen sources_1 bd $stub::state(design) hdl]
+    set folder [file join $stub::state(folder) $stub::state(project).gen sources_1 bd $stub::state(design) hdl]
     stub::write [file join $folder $name] "module $stub::state(design)_wrapper;\nendmodule\n"
     return [file join $folder $name]
 }

@@ -71,7 +71,7 @@ stub::command ipx::package_project \
     stub::infer [read $stream]
     close $stream
     set stub::state(root) [stub::option -root_dir]
-    set stub::state(core) core:
+    set stub::state(core) [expr {[stub::option -set_current] eq "true" ? "core:" : {}}]
     array set stub::properties [list core:,vendor [stub::option -vendor] \
         core:,library [stub::option -library]]
 }
@@ -201,8 +201,10 @@ stub::command ipx::save_core {} {} 1 1 {
         }
     }
     set key block:$stub::state(block)
-    if {$stub::properties($key,range) != 4096 || $stub::properties($key,usage) ne "register"} {
-        error "ipx::save_core: the registers must have 4096 bytes"
+    foreach {name value} {base_address 0 range 4096 width 32 usage register} {
+        if {$stub::properties($key,$name) ne $value} {
+            error "ipx::save_core: $name of the registers must be $value"
+        }
     }
     if {$stub::properties(interface:s_axi,slave_memory_map_ref) ne $stub::state(map)} {
         error "ipx::save_core: the registers must belong to s_axi"

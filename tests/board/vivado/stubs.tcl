@@ -64,6 +64,7 @@ stub::command create_project {-part} {-force -in_memory} 1 2 {
     if {![regexp {^xc[7kz][a-z0-9]+-[a-z0-9-]+$} [stub::option -part]]} {
         error "create_project: there is no part [stub::option -part]"
     }
+    if {[stub::option -part] ne $::part} { error "create_project: the part must be $::part" }
     array set stub::state [list project [lindex $words 0] folder [lindex $words 1] files {} \
         part [stub::option -part] closed 0]
     file mkdir $stub::state(folder)
@@ -84,6 +85,9 @@ stub::command add_files {-fileset} {-norecurse -force} 1 1 {
         if {![file isfile $file]} { error "add_files: there is no file $file" }
         if {$file in $stub::state(files)} { error "add_files: $file is there already" }
         lappend stub::state(files) $file
+        if {[stub::option -fileset] ni {{} sources_1}} {
+            error "add_files: $file must be in sources_1, not [stub::option -fileset]"
+        }
     }
 }
 stub::command get_files {-of_objects} {} 0 1 {
@@ -102,7 +106,8 @@ stub::command get_board_parts {-filter} {-latest_file_version -latest_hw_revisio
     foreach board $catalog::boards {
         if {[string match [lindex $words 0] $board]} { lappend found $board }
     }
-    return [expr {$o(-latest_file_version) ? [lrange $found end end] : $found}]
+    # Those of all revisions of a board, the oldest first
+    return $found
 }
 stub::command update_ip_catalog {} {-rebuild} 0 0 {
     stub::needs project
@@ -163,6 +168,10 @@ proc stub::set_one {name value object} {
     if {$name eq "board_part" && $value ni $catalog::boards} {
         error "set_property: there is no board part $value"
     }
+    if {$name eq "board_part" && $value ne [lindex [lsort -dictionary [lsearch -all -inline \
+        $catalog::boards [join [lrange [split $value :] 0 2] :]:*]] end]} {
+        error "set_property: there is a newer board part than $value"
+    }
     if {$name eq "top"} { set ::stub::state(top) $value }
     set properties($object,$name) $value
 }
@@ -197,7 +206,7 @@ proc stub::run_property {name run} {
     switch $name {
         PROGRESS { return [expr {$state(run,$run) eq "complete" ? "100%" : "42%"}] }
         STATUS { return [expr {$state(run,$run) eq "complete" ? "Complete!" : "ERROR"}] }
-        DIRECTORY { return [file join $state(folder) project.runs $run] }
+        DIRECTORY { return [file join $state(folder) $state(project).runs $run] }
     }
     error "get_property: a run has no property $name"
 }
@@ -237,7 +246,7 @@ stub::command wait_on_run {-timeout} {} 1 1 {
 proc stub::finish_run {run} {
     variable state
     set state(run,$run) complete
-    set folder [file join $state(folder) project.runs $run]
+    set folder [file join $state(folder) $state(project).runs $run]
     file mkdir $folder
     write [file join $folder runme.log] "INFO: \[Common 17-83\] Releasing license\n"
     if {$run eq "impl_1"} {
