@@ -234,6 +234,7 @@ class Bench:
         pins.stop()
         self.check_old(old)
         await pins.write("CONTROL", ABORT | mode)
+        assert await pins.read("STATUS") & 4
         await self.drained(fed=False)
         self.mode, self.met, self.since = mode, False, pins.cleared
         assert not pins.record.taken and not pins.record.words
