@@ -75,9 +75,8 @@ class Shell:
 
     @property
     def in_bits(self) -> int:
-        """Bits of s_axis: the fewest that keep the core's interval, else the most."""
-        enough = (bits for bits in self.widths if self._cycles(bits) <= self.core_interval)
-        return next(enough, self.widths[-1])
+        """Bits of s_axis: the fewest that keep the core's interval, or come as near as any."""
+        return min(self.widths, key=lambda bits: max(self.core_interval, self._cycles(bits)))
 
     @property
     def step(self) -> int:

@@ -234,6 +234,7 @@ class Bench:
         pins.stop()
         self.check_old(old)
         await pins.write("CONTROL", ABORT | mode)
+        assert await pins.read("STATUS") & 4
         await self.drained(fed=False)
         self.mode, self.met, self.since = mode, False, pins.cleared
         assert not pins.record.taken and not pins.record.words
@@ -380,6 +381,6 @@ def test_ip_random(name, tmp_path):
 def test_ip_random_long(name, tmp_path):
     """Run `anything` for many."""
     made = built(name, tmp_path)
-    for seed in range(1, 11):
-        config = {"name": name, "rounds": 2000}
+    for seed in range(2, 5):
+        config = {"name": name, "rounds": 1000}
         simulator.run(made, "zynqfire.rtl_tb.test_ip_random", config=config, seed=seed)

@@ -55,7 +55,7 @@ def test_lanes_that_no_width_holds_enter_in_parts():
     own = shell((2, 2, 22), 22, 4, "xcup")
     assert (own.in_bits, own.step, own.interval) == (128, 11, 8)
     own = shell((2, 2, 17), 17, 4, "xcup")
-    assert (own.step, own.interval) == (1, 68)
+    assert (own.in_bits, own.step, own.interval) == (32, 1, 68)  # no width takes more at a time
 
 
 def test_the_manifest_describes_it(tmp_path):
