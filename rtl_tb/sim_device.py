@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 import threading
 import time
@@ -27,6 +28,7 @@ HARNESS = Path(__file__).parent / "device" / "zynqfire_sim.cpp"
 CLOCKS = 2_000  # that pass before the time is looked at, and other threads have their turn
 BUSY, TOO_LONG, DEAD = 1, 2, 3  # of zynqfire_sim.h
 SENT, RECEIVED = 1, 2
+_WORDS = re.compile(rb"[0-9a-fA-F\s]+")
 _FUNCTIONS = {
     "open": (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32),
     "close": (None, ctypes.c_void_p),
@@ -80,8 +82,11 @@ def described(build: Path | str) -> dict[str, Any]:
     build = Path(build)
     manifest = form.with_ports(build, "input", "output", "instances", "loads")
     named = [name for instance in manifest["instances"] for name in form.memories(instance)]
-    for name in (*manifest["ip"]["sources"], *named, *(each["file"] for each in manifest["loads"])):
+    for name in (*manifest["ip"]["sources"], *(each["file"] for each in manifest["loads"])):
         form.contents(build, name)
+    for file in (file for name in named for file in form.contents(build, name)):
+        if not _WORDS.fullmatch(file.read_bytes()):  # Verilator would end the process
+            raise Refusal(f"build {build}: {file.name} must hold words in hexadecimal alone")
     return manifest
 
 

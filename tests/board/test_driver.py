@@ -364,12 +364,15 @@ def test_an_exception_leaves_at_once(build, device, left):
             result.result(timeout=0)
 
 
-def interrupted(*_):
-    raise KeyboardInterrupt
-
-
 def test_ctrl_c_while_it_waits_does_no_harm(build, device, accelerator, monkeypatch):
     """Neither a reset nor closing that was interrupted leaves anything half done."""
+    here, wait = threading.current_thread(), accelerator._changed.wait
+
+    def interrupted(*_):
+        if threading.current_thread() is here:
+            raise KeyboardInterrupt
+        wait()
+
     accelerator.timeout = 60
     device.frozen = True
     lost = [accelerator.submit(frames(6)) for _ in range(2)]

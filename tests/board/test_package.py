@@ -85,6 +85,8 @@ def test_the_same_build_gives_the_same_bytes(build, tmp_path):
     for name in ("a.zip", "b.zip"):
         package(build, tmp_path / name)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_a_bitstream_is_taken_along(build, tmp_path):

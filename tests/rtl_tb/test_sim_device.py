@@ -76,6 +76,15 @@ def test_a_file_that_is_missing_is_refused(build, tmp_path, name):
         zynqfire.Accelerator(folder)
 
 
+@pytest.mark.parametrize("damage", [b"", b"\0\0\0\0", b"12\n3g\n"])
+def test_contents_that_are_damaged_are_refused(build, tmp_path, damage):
+    """Here, too."""
+    folder = shutil.copytree(build, tmp_path / "build")
+    (folder / "mem" / "last.weights.mem").write_bytes(damage)
+    with pytest.raises(Refusal, match=r"last.weights.mem must hold words in hexadecimal alone"):
+        zynqfire.Accelerator(folder)
+
+
 def test_rtl_that_does_not_compile_is_refused(build, tmp_path):
     folder = shutil.copytree(build, tmp_path / "build")
     (folder / "rtl" / "zynqfire_ip.sv").write_text("module zynqfire_ip (;")
