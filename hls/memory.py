@@ -85,6 +85,9 @@ class Estimate:
         )
 
 
+SIGNATURE = Estimate(lut=10, ff=72)  # of a zf_signature, whatever it folds
+
+
 @dataclass(frozen=True)
 class Memory:
     """A memory that a layer asks for: `copies` times `depth` words of `width` bits.
@@ -150,6 +153,12 @@ def rom_luts(width: int, depth: int, split: bool = False) -> int:
     return width * (tables + -(-(wide - 1) // 3))
 
 
+def signature(width: int) -> Estimate:
+    """Return the resources of a zf_signature of words of `width` bits, estimated."""
+    luts = sum(-(-(-(-(width - k) // 32) + 1) // 5) for k in range(min(width, 32)))
+    return Estimate(lut=max(luts, 32) + SIGNATURE.lut, ff=SIGNATURE.ff)
+
+
 def ram_luts(width: int, depth: int, family: str) -> Estimate:
     """Return the LUTs of a RAM in LUTs with one write and one read port, estimated."""
     # RAM32M or RAM32M16, and RAM64M or RAM64M8, half as wide: whatever takes fewer LUTs
@@ -199,13 +208,18 @@ class Placed:
         return self.outside if self.half else 0
 
     @property
+    def signed(self) -> bool:
+        """Whether the core makes a signature of what is in it."""
+        return self.block and self.memory.kind is Kind.WEIGHTS
+
+    @property
     def pieces(self) -> tuple[Piece, ...]:
         """What its own memory is cut into."""
         return pieces(self.cut, self.memory.width - self.outside)
 
     @property
     def estimate(self) -> Estimate:
-        """The resources of all copies."""
+        """The resources of all copies, and of the signature."""
         memory = self.memory
         words = memory.words(self.block)
         if not self.block:
@@ -220,7 +234,8 @@ class Placed:
             if left := width - row.block:
                 table = self._table(left, row.words)
                 lut, lutram, ff = lut + table.lut, lutram + table.lutram, ff + left
-        return Estimate(lut, lutram, ff=ff, bram36=blocks / 2, uram=ultra) * memory.copies
+        cost = Estimate(lut, lutram, ff=ff, bram36=blocks / 2, uram=ultra) * memory.copies
+        return cost + signature(memory.width) if self.signed else cost
 
     def _table(self, width: int, words: int, split: bool = False) -> Estimate:
         if self.memory.kind.rom:

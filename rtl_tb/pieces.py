@@ -95,3 +95,19 @@ def _find(dut, *paths: str):
         except AttributeError:
             continue
     return None
+
+
+def split(text: str, width: int, low: int) -> tuple[str, list[int]]:
+    """Return memory contents without the `low` low bits of each word, and those.
+
+    Parameters
+    ----------
+    text : str
+        All words of `width` bits, hexadecimal, one a line.
+    width, low : int
+        Bits of a word, and how many of them lie elsewhere; where all do, no text is left.
+    """
+    words = [int(line, 16) for line in text.split()]
+    digits = -(-(width - low) // 4)
+    inside = "".join(f"{word >> low:0{digits}x}\n" for word in words) if low < width else ""
+    return inside, [word & ((1 << low) - 1) for word in words]

@@ -8,7 +8,6 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.hls import load
 from zynqfire.hls.fold import Fold
 from zynqfire.hls.ir import Conv, QType, Tensor
 from zynqfire.hls.memory import Placed, rom_files
@@ -162,7 +161,7 @@ class Setup:
         """Return the text of what is in its memory, and the words that come from outside."""
         layer = self.layer()
         text = hex_lines(convolution.weight_words(*layer), layer[0].stored_bits)
-        return load.split(text, self.stored, self.outside)
+        return pieces.split(text, self.stored, self.outside)
 
 
 FOUR, CODES, PAIRS, _ = packings(4, True, 4, 25)

@@ -8,7 +8,6 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.hls import load
 from zynqfire.hls.memory import Placed, rom_files
 from zynqfire.hls.words import hex_lines
 from zynqfire.rtl_tb import cases, pieces, reference
@@ -57,7 +56,7 @@ class Setup:
     def parts(self) -> tuple[str, list[int]]:
         """Return the text of what is in its memory, and the words that come from outside."""
         text = hex_lines(self.words, self.bits)
-        return load.split(text, self.lanes * self.bits, self.outside)
+        return pieces.split(text, self.lanes * self.bits, self.outside)
 
     def case(self, name: str, primitives: int) -> Case:
         """Return its parameters and ports; the rest as truth tables of 32 entries."""
