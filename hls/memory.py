@@ -85,7 +85,7 @@ class Estimate:
         )
 
 
-SIGNATURE = Estimate(lut=10, ff=72)  # of a zf_signature, whatever it folds
+SIGNATURE = Estimate(lut=42, ff=72)  # of a zf_signature of narrow words
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,8 @@ def rom_luts(width: int, depth: int, split: bool = False) -> int:
 
 def signature(width: int) -> Estimate:
     """Return the resources of a zf_signature of words of `width` bits, estimated."""
-    luts = sum(-(-(-(-(width - k) // 32) + 1) // 5) for k in range(min(width, 32)))
-    return Estimate(lut=max(luts, 32) + SIGNATURE.lut, ff=SIGNATURE.ff)
+    fold = 0 if width <= 4 * 32 else width // 4 - 4  # up to four pieces join the state for nothing
+    return SIGNATURE + Estimate(lut=fold)
 
 
 def ram_luts(width: int, depth: int, family: str) -> Estimate:

@@ -73,6 +73,7 @@ async def registers(dut):
         "PORTS": ip.ip["in_bits"] // 8 | 4 << 8,
         "STATUS": 1,
         "MEMORIES": len(manifest["loads"]),
+        "SIGNATURES": len(manifest["signatures"]),
     }
     at = {entry[0]: name for name, entry in register_map.REGISTERS.items()}
     for address in range(0, 0x80, 4):

@@ -49,27 +49,26 @@ module zf_signature #(
   logic [1:0] step_q, first_q, last_q;
   logic [31:0] state_q, next;
   logic whole_q;  // the state is of all words since the first
+  logic over;  // this is the last word
+  assign over = step_q[1] && last_q[1];
   assign next = {state_q[30:0], 1'b0} ^ (Poly & {32{state_q[31]}}) ^ folded;
 
   always_ff @(posedge clk_i) begin
     step_q  <= {step_q[0], step_i};
     first_q <= {first_q[0], addr_i == '0};
     last_q  <= {last_q[0], addr_i == AddrBits'(Depth - 1)};
-    if (step_q[1]) begin
-      state_q <= next;
-      whole_q <= whole_q || first_q[1];
-      if (last_q[1]) begin
-        state_q     <= '1;
-        signature_o <= next;
-        valid_o     <= valid_o || whole_q || first_q[1];
-      end
+    if (step_q[1]) whole_q <= whole_q || first_q[1];
+    if (over) begin
+      signature_o <= next;
+      valid_o     <= valid_o || whole_q || first_q[1];
     end
     if (rst_i || clear_i) begin
       step_q  <= '0;
-      state_q <= '1;
       whole_q <= 1'b0;
       valid_o <= 1'b0;
     end
+    if (over || rst_i || clear_i) state_q <= '1;
+    else if (step_q[1]) state_q <= next;
   end
 
 endmodule

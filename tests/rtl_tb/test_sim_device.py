@@ -53,8 +53,8 @@ def test_weights_are_loaded_into_the_rtl(build):
 
 def test_a_wrong_weight_shows_in_the_signature(build, tmp_path):
     folder = shutil.copytree(build, tmp_path / "build")
-    entry = json.loads((folder / "manifest.json").read_text())["loads"][1]
-    file = folder / entry["file"]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    entry, file = manifest["signatures"][1], folder / manifest["loads"][1]["file"]
     words = file.read_text().split()
     file.write_text("\n".join([f"{int(words[0], 16) ^ 4:08x}", *words[1:]]) + "\n")
     with zynqfire.Accelerator(folder) as accelerator:
