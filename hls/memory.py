@@ -85,9 +85,6 @@ class Estimate:
         )
 
 
-SIGNATURE = Estimate(lut=42, ff=72)  # of a zf_signature of narrow words
-
-
 @dataclass(frozen=True)
 class Memory:
     """A memory that a layer asks for: `copies` times `depth` words of `width` bits.
@@ -151,6 +148,9 @@ def rom_luts(width: int, depth: int, split: bool = False) -> int:
     wide = -(-depth // 256)
     tables = filled if wide == 1 else -(-depth // LUT_BITS)
     return width * (tables + -(-(wide - 1) // 3))
+
+
+SIGNATURE = Estimate(lut=42, ff=72)  # of a zf_signature of narrow words
 
 
 def signature(width: int) -> Estimate:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
+
+import cocotb
+from cocotb.triggers import RisingEdge
 
 from ..hls.cuts import Cut, Row, encode, pieces, whole
 from ..hls.memory import Kind, Memory, Placed
-from .cases import Case
+from .cases import Case, Part
 from .simulator import sized
 
 # Where the cut changes: a word more, a bit more
@@ -111,3 +115,32 @@ def split(text: str, width: int, low: int) -> tuple[str, list[int]]:
     digits = -(-(width - low) // 4)
     inside = "".join(f"{word >> low:0{digits}x}\n" for word in words) if low < width else ""
     return inside, [word & ((1 << low) - 1) for word in words]
+
+
+class Watch:
+    """Compares what a unit shows of its weights with `words`: in order, each two cycles later.
+
+    Attributes
+    ----------
+    steps : int
+        Words that the unit has taken.
+    """
+
+    def __init__(self, part: Part, words: Sequence[int]):
+        self.part, self.words, self.steps = part, words, 0
+        cocotb.start_soon(self._watch())
+
+    async def _watch(self) -> None:
+        due: list[int | None] = [None, None]
+        while True:
+            await RisingEdge(self.part.clk_i)
+            names = ("rom_addr_o", "rom_step_o", "rom_data_o", "rst_i")
+            address, step, data, reset = self.part.read(*names)
+            word = due.pop(0)
+            assert word is None or data == word
+            due.append(self.words[address] if step else None)
+            if step:
+                assert address == self.steps % len(self.words)
+                self.steps += 1
+            if reset:
+                due, self.steps = [None, None], 0

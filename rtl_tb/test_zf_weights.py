@@ -79,7 +79,7 @@ class Setup:
             "Outside": self.outside,
         }
         ports = {"addr_i": max(1, (self.depth - 1).bit_length()), "use_rest_o": self.stages}
-        ports |= {"word_i": max(1, self.outside)}
+        ports |= {"word_i": max(1, self.outside), "whole_o": width}
         return Case(parameters, ports | dict.fromkeys(("data_o", "rest_o"), width), reset=False)
 
 
@@ -122,7 +122,10 @@ async def exact(dut, name):
         if setup.outside and cycle >= 2:
             part.drive(word_i=outer[order[cycle - 2]])
         await RisingEdge(part.clk_i)
-        data, rest, use_rest = part.read("data_o", "rest_o", "use_rest_o")
+        data, rest, use_rest, whole = part.read("data_o", "rest_o", "use_rest_o", "whole_o")
+        if cycle >= 2:
+            read = reference.pack(words[order[cycle - 2]], setup.bits)
+            assert whole == (read if setup.block else 0), cycle
         data, rest = (reference.unpack(w, setup.bits, False, setup.lanes) for w in (data, rest))
         for lane in range(setup.lanes):
             stage = setup.stages - 1 - lane // setup.chains

@@ -63,6 +63,25 @@ def test_a_wrong_weight_shows_in_the_signature(build, tmp_path):
             accelerator(images(1))
 
 
+def test_a_corrupted_rom_shows_in_the_signature(build, tmp_path):
+    folder = shutil.copytree(build, tmp_path / "build")
+    with zynqfire.Accelerator(folder) as accelerator:
+        accelerator(images(2))
+        accelerator.check_weights()
+        accelerator.reset()
+        accelerator.check_weights()
+    file = folder / "mem" / "last.weights.mem"
+    first, *others = file.read_text().split()
+    file.write_text("\n".join([f"{int(first, 16) ^ 2:0{len(first)}x}", *others]) + "\n")
+    with zynqfire.Accelerator(folder) as accelerator:
+        sentence = (
+            r"^memory u_last \(layer last\): signature must be [0-9a-f]+, not [0-9a-f]+: "
+        )
+        for use in (lambda: accelerator(images(1)), accelerator.check_weights):
+            with pytest.raises(AcceleratorError, match=sentence):
+                use()
+
+
 @pytest.mark.parametrize("name", ["mem/u_first.load.mem", "mem/last.weights.mem", "rtl/zf_add.sv"])
 def test_a_file_that_is_missing_is_refused(build, tmp_path, name):
     """Verilator would end the process."""
