@@ -120,6 +120,8 @@ def split(text: str, width: int, low: int) -> tuple[str, list[int]]:
 class Watch:
     """Compares what a unit shows of its weights with `words`: in order, each two cycles later.
 
+    It begins with a reset.
+
     Attributes
     ----------
     steps : int
@@ -132,6 +134,8 @@ class Watch:
 
     async def _watch(self) -> None:
         due: list[int | None] = [None, None]
+        while not int(self.part.rst_i.value):
+            await RisingEdge(self.part.clk_i)
         while True:
             await RisingEdge(self.part.clk_i)
             names = ("rom_addr_o", "rom_step_o", "rom_data_o", "rst_i")

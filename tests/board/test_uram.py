@@ -41,7 +41,7 @@ def test_ultraram_is_what_is_counted(tmp_path):
 @pytest.mark.parametrize(
     ("module", "parameters", "most"),
     [
-        ("zf_load", {"Memories": 24, "Words": sum(1 << 32 * m for m in range(24)) * 70000}, 560),
+        ("zf_load", {"Memories": 24, "Words": sum(1 << 32 * m for m in range(24)) * 70000}, 500),
         ("zf_uram", {"Width": 200, "Depth": 9000}, 250),
     ],
 )

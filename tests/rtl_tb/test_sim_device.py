@@ -74,9 +74,7 @@ def test_a_corrupted_rom_shows_in_the_signature(build, tmp_path):
     first, *others = file.read_text().split()
     file.write_text("\n".join([f"{int(first, 16) ^ 2:0{len(first)}x}", *others]) + "\n")
     with zynqfire.Accelerator(folder) as accelerator:
-        sentence = (
-            r"^memory u_last \(layer last\): signature must be [0-9a-f]+, not [0-9a-f]+: "
-        )
+        sentence = r"^memory u_last \(layer last\): signature must be [0-9a-f]+, not [0-9a-f]+: "
         for use in (lambda: accelerator(images(1)), accelerator.check_weights):
             with pytest.raises(AcceleratorError, match=sentence):
                 use()
