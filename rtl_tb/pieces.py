@@ -140,11 +140,12 @@ class Watch:
             await RisingEdge(self.part.clk_i)
             names = ("rom_addr_o", "rom_step_o", "rom_data_o", "rst_i")
             address, step, data, reset = self.part.read(*names)
+            if reset:
+                due, self.steps = [None, None], 0
+                continue
             word = due.pop(0)
             assert word is None or data == word
             due.append(self.words[address] if step else None)
             if step:
                 assert address == self.steps % len(self.words)
                 self.steps += 1
-            if reset:
-                due, self.steps = [None, None], 0

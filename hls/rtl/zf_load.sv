@@ -61,7 +61,7 @@ module zf_load #(
   logic [LeftBits-1:0] left_q;  // pieces of the selected memory that are still to come
   logic [Loads-1:0] selected, all_loaded_q;
   logic [Signatures-1:0] loaded;
-  logic [31:0] words;  // of the memory that is being chosen
+  logic [LeftBits-1:0] words;  // of the memory that is being chosen
   assign chosen = select_write_i && select_i < 32'(Signatures);
   assign some = left_q != '0;
   assign last = left_q == LeftBits'(1);
@@ -79,7 +79,7 @@ module zf_load #(
     always_comb begin
       words = '0;
       for (int m = 0; m < Memories; m++)
-        if (select_i[SelectBits-1:0] == SelectBits'(m)) words = Words[32*m+:32];
+        if (select_i[SelectBits-1:0] == SelectBits'(m)) words = Words[32*m+:LeftBits];
     end
   end else begin : g_none
     assign words = '0;
@@ -91,7 +91,7 @@ module zf_load #(
       left_q   <= (Memories > 0) ? Words[LeftBits-1:0] : '0;
     end else if (chosen) begin
       select_q <= select_i[SelectBits-1:0];
-      left_q   <= words[LeftBits-1:0];
+      left_q   <= words;
     end else if (taken) begin
       left_q <= left_q - 1'b1;
     end

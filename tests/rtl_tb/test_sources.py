@@ -57,6 +57,8 @@ VARIANTS = [
     ("zf_uram", {"Width": 200, "Depth": 9000}),
     ("zf_signature", {"Width": 200, "Depth": 1}),
     ("zf_control", {"Memories": 3, "Words": simulator.sized(7 << 64 | 2 << 32 | 1, 96)}),
+    ("zf_control", {"Memories": 2, "Words": simulator.sized(2 << 32 | 1, 64), "Signatures": 5}),
+    ("zf_control", {"Signatures": 3}),
     ("zf_conv", DSPS),
     ("zf_codebook", {"Pairs": 1}),
     ("zf_weights", {"Registered": 1, "Depth": 100}),
