@@ -71,7 +71,7 @@ module zf_control #(
 
   if (Memories < 0 || Signatures < Memories || InputBytes < 1 || OutputBytes < 1) begin : gen_bad
     initial
-      $fatal(1, "%m: Memories %0d not of Signatures %0d, or InputBytes %0d or OutputBytes %0d not positive",
+      $fatal(1, "%m: Memories %0d, Signatures %0d, InputBytes %0d or OutputBytes %0d out of range",
              Memories, Signatures, InputBytes, OutputBytes);
   end
 
