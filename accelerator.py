@@ -36,7 +36,7 @@ class Accelerator(driver.Accelerator):
         if device not in DEVICES:
             raise Refusal(f"accelerator: device must be one of {', '.join(DEVICES)}, not {device}")
         build = Path(build)
-        manifest = form.with_ports(build, "input", "output", "loads")
+        manifest = form.with_ports(build, "input", "output", "loads", "signatures")
         if device == "sim":
             from .rtl_tb.sim_device import SimDevice
 

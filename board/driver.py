@@ -120,7 +120,7 @@ class Accelerator(AbstractContextManager):
         self._changed = threading.Condition()
         self._worker: threading.Thread | None = None
         self._busy = self._stop = self._closed = False
-        self._checked = not manifest["loads"]
+        self._checked = not manifest["signatures"]
         self._slots: list[Any] = []  # two buffers for images and two for logits
         self._packet = 0  # what the register PACKET holds
         ip, entry, leave = manifest["ip"], manifest["input"], manifest["output"]
@@ -225,6 +225,19 @@ class Accelerator(AbstractContextManager):
             self._drop()
             self._restart()
 
+    def check_weights(self) -> None:
+        """Put a frame through and compare the signatures of all weights that lie in memories.
+
+        The first frames after opening are checked so, too.
+
+        Raises
+        ------
+        AcceleratorError
+            A layer read other weights than those of the build.
+        """
+        self(np.full(self.shape, self._low, self._dtype))
+        self._check_signatures()
+
     def close(self) -> None:
         """Finish what was submitted, then close the device."""
         with self._changed:
@@ -308,6 +321,7 @@ class Accelerator(AbstractContextManager):
             ("OUTPUT_BYTES", ip["output_bytes"], 0),
             ("PORTS", ports, 0),
             ("MEMORIES", len(self.manifest["loads"]), 0),
+            ("SIGNATURES", len(self.manifest["signatures"]), 0),
         ):
             found = self.read(name)
             if found >> shift != right >> shift:
@@ -337,15 +351,19 @@ class Accelerator(AbstractContextManager):
             raise AcceleratorError("accelerator: must run with all memories loaded, it does not")
 
     def _check_signatures(self) -> None:
-        """Refuse weights that the layers did not read as they were to be loaded."""
-        for number, load in enumerate(self.manifest["loads"]):
-            self.write("SELECT", number)
-            read = self._has("MEMORY", "signed", self.read("MEMORY"))
-            found, right = self.read("SIGNATURE"), load["signature"]
-            if not read or found != right:
-                what = f"signature must be {right:08x}, not {found:08x}" if read else "was not read"
-                where = f"memory {load['memory']} (layer {load['layer']})"
-                raise AcceleratorError(f"{where}: {what}: its weights are wrong")
+        """Refuse weights that are not those of the build, as the layers last read them."""
+        wrong = []
+        with self._changed:  # one at a time selects memories
+            for number, memory in enumerate(self.manifest["signatures"]):
+                self.write("SELECT", number)
+                read = self._has("MEMORY", "signed", self.read("MEMORY"))
+                found, right = self.read("SIGNATURE"), memory["signature"]
+                if not read or found != right:
+                    rule = f"signature must be {right:08x}, not {found:08x}"
+                    where = f"memory {memory['memory']} (layer {memory['layer']})"
+                    wrong.append(f"{where}: {rule if read else 'was not read'}")
+        if wrong:
+            raise AcceleratorError(f"{'; '.join(wrong)}: weights are wrong")
         self._checked = True
 
     def _work(self) -> None:

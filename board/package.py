@@ -22,7 +22,7 @@ from .notebook import notebook
 HERE = Path(__file__).parent
 FRAMES = 16  # of golden vectors, where a build has none
 _TIME = (1980, 1, 1, 0, 0, 0)  # the same build gives the same bytes
-_KEYS = ("name", "input", "output", "instances", "loads", "board", "clock_mhz")
+_KEYS = ("name", "input", "output", "instances", "loads", "signatures", "board", "clock_mhz")
 
 
 def package(

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from . import boot, folder, ip, ip_tops, load, manifest, pairs
+from . import boot, folder, ip, ip_tops, load, manifest, pairs, signatures
 from .cuts import encode
 from .design import Design, Instance, Stream
 from .ir_text import dumps
@@ -30,6 +30,7 @@ BYTE = 8  # bits of an input lane at the top
 PRIMITIVES = {"xc7": 1, "xcup": 2}
 WITH_PRIMITIVES = ("zf_conv",)  # modules that always take the parameter Primitives
 WITH_OUTSIDE = "zf_conv"  # whose weights may lie outside
+WITH_ROM = ("zf_conv", "zf_depthwise")  # that show their weights as they read them
 
 
 def library_sources() -> list[str]:
@@ -62,32 +63,33 @@ def emit(
     files = {f"rtl/{name}": (LIBRARY / name).read_text() for name in library_sources()}
     parameters = {i.name: _parameters(i, placed.get(i.name, ())) for i in design.instances}
     outside, shared = _outside(design, placed), pairs.pairs(design, placed)
+    signed = signatures.signed(design, placed)
     words: dict[str, list[int]] = {}
-    apart = {each.instance: each for each in outside}
-    loads = {}
     for instance in design.instances:
         places = placed.get(instance.name, ())
-        own = apart.get(instance.name)
         if places and places[0].outside:
             parameters[instance.name]["Outside"] = places[0].outside
             if places[0].outside == places[0].memory.width:
                 del parameters[instance.name]["WeightFile"]
         for path, text in instance.files().items():
             weights = path == instance.parameters.get("WeightFile")
-            if weights and places[0].outside:
-                _, words[instance.name] = load.split(
-                    text, places[0].memory.width, places[0].outside
-                )
-            if weights and own:
-                low = words[instance.name]
-                loads[own.instance] = boot.entry(own, instance.layer, low)
-                files[own.file] = load.lines(load.writes(low, own.bits))
+            if weights and places[0].signed:
+                words[instance.name] = [int(line, 16) for line in text.split()]
             files |= rom_files(path, text, places[0]) if weights else {path: text}
+    for own in outside:
+        low = [word & ((1 << own.bits) - 1) for word in words[own.instance]]
+        files[own.file] = load.lines(load.writes(low, own.bits))
     files |= {pair.file: pair.contents(words) for pair in shared}
-    files[f"rtl/{TOP}.sv"] = top(design, parameters, facts["family"], outside, shared)
+    files[f"rtl/{TOP}.sv"] = top(design, parameters, facts["family"], outside, shared, signed)
     files["network.json"] = dumps(design.network)
-    described = _manifest(design, parameters, facts, [*_services(design, outside, shared)])
-    described["loads"] = [loads[each.instance] for each in outside]
+    services = [
+        *boot.services(outside),
+        *signatures.services(signed),
+        *pairs.services(shared),
+    ]
+    described = _manifest(design, parameters, facts, [*_services(design, services)])
+    described["loads"] = [boot.entry(each) for each in outside]
+    described["signatures"] = [signatures.entry(own, words[own.instance]) for own in signed]
     digest = hashlib.sha256(files["network.json"].encode()).digest()
     network_hash = int.from_bytes(digest[:4], "big")
     shell = ip.Shell.of(described, facts["family"], design.interval, network_hash)
@@ -124,12 +126,15 @@ def top(
     family: str,
     outside: Sequence[Outside] = (),
     shared: Sequence[pairs.Pair] = (),
+    signed: Sequence[signatures.Signed] = (),
 ) -> str:
     """Return the SystemVerilog of the top module for a family of boards.
 
     With weights `outside`, it also has ports over which they are loaded; weights in `shared` block
-    RAMs are beside their layers.
+    RAMs are beside their layers. Of those `signed` it has the signatures as ports.
     """
+    ports = [*(boot.ports(outside) if outside else ())]
+    ports += signatures.ports(signed) if signed else []
     in_bits = design.instances[0].sinks[0].lanes * BYTE
     out_bits = output_bits(design.network.output)
     lines = [
@@ -140,6 +145,7 @@ def top(
         "// s_axis: pixels row by row, channel 0 lowest, a byte a code. m_axis: one code a beat,",
         "// sign-extended, tlast on a frame's last. After reset the next beat is a frame's first.",
         *(boot.REMARK if outside else ()),
+        *(signatures.REMARK if signed else ()),
         "",
         f"module {TOP} #(",
         "`ifdef SYNTHESIS",
@@ -157,8 +163,8 @@ def top(
         f"    output logic [{out_bits - 1}:0] m_axis_tdata,",
         "    output logic m_axis_tvalid,",
         "    input  logic m_axis_tready,",
-        f"    output logic m_axis_tlast{',' if outside else ''}",
-        *(_listed(boot.ports(outside), indent=4) if outside else ()),
+        f"    output logic m_axis_tlast{',' if ports else ''}",
+        *_listed(ports, indent=4),
         ");",
         "",
         "  logic rst_q;",
@@ -168,13 +174,16 @@ def top(
     for stream in design.streams:
         lines.append(f"  logic [{stream.width - 1}:0] {stream.name}_tdata;")
         lines.append(f"  logic {stream.name}_tvalid, {stream.name}_tready;")
-    lines += boot.wiring(outside) if outside else []
-    lines += ["", *pairs.wiring(shared)] if shared else []
-    roms = {each.instance: f"rom_{m}" for m, each in enumerate(outside)}
-    roms |= {name: wire for pair in shared for name, wire in pair.wires().items()}
+    roms = signatures.wires(signed)
+    lines += signatures.wiring(signed)
+    lines += boot.wiring(outside, roms) if outside else []
+    lines += ["", *pairs.wiring(shared, roms)] if shared else []
+    apart = {each.instance for each in outside}
+    apart |= {half.instance for pair in shared for half in pair.halves}
     entry = "gate" if outside else "s_axis"
     for instance in design.instances:
-        lines += ["", *_instance(instance, parameters[instance.name], entry, roms)]
+        rom, word = roms.get(instance.name), instance.name in apart
+        lines += ["", *_instance(instance, parameters[instance.name], entry, rom, word)]
     return "\n".join([*lines, "", "endmodule", ""])
 
 
@@ -182,9 +191,14 @@ def _instance(
     instance: Instance,
     parameters: Mapping[str, int | str],
     entry: str,
-    roms: Mapping[str, str],
+    rom: str | None,
+    word: bool,
 ) -> list[str]:
-    """Return an instance; `entry` brings the frames, `roms` names the wires to weights outside."""
+    """Return an instance.
+
+    `entry` brings the frames; `rom` begins the names of the wires that show its weights, those that
+    lie outside it come as a `word`.
+    """
     assigned = [f".{name}({_literal(value)})" for name, value in parameters.items()]
     if has_primitives(instance.module, parameters):
         assigned.append(".Primitives(Primitives)")
@@ -205,11 +219,11 @@ def _instance(
         ports += [f".m_{signal}({_join(instance.sinks, signal[:-2])})" for signal in _MASTER[1:]]
         first = instance.sinks[0].name
         after = [f"  assign {sink.name}_tdata = {first}_tdata;" for sink in instance.sinks[1:]]
+    if instance.module in WITH_ROM:
+        ports += [f".rom_{s}_o({f'{rom}_{s}' if rom else ''})" for s in _ROM]
     if instance.module == WITH_OUTSIDE:
-        rom = roms.get(instance.name)
-        wires = [f"{rom}_{x}" for x in _ROM] if rom else ("", "", "1'b0")
-        signals = ("addr_o", "step_o", "word_i")
-        ports += [f".rom_{s}({wire})" for s, wire in zip(signals, wires, strict=True)]
+        low = f"{rom}_word" if word else "1'b0"
+        ports.append(f".rom_word_i({low})")
     return [
         f"  // {instance.layer}",
         f"  {instance.module} #(",
@@ -221,7 +235,7 @@ def _instance(
     ]
 
 
-_ROM = ("addr", "step", "word")
+_ROM = ("addr", "step", "data")
 _SLAVE = ("tdata_i", "tvalid_i", "tready_o")
 _MASTER = ("tdata_o", "tvalid_o", "tready_i")
 
@@ -242,7 +256,7 @@ def _as_placed(design: Design, placed: Mapping[str, tuple[Placed, ...]]) -> Desi
 def _outside(design: Design, placed: Mapping[str, tuple[Placed, ...]]) -> list[Outside]:
     """Return what lies in UltraRAM, in the order of loading."""
     return [
-        Outside(i.name, own.outside, own.memory.width, own.memory.depth, f"mem/{i.name}.load.mem")
+        Outside(i.name, own.outside, own.memory.depth, f"mem/{i.name}.load.mem")
         for i in design.instances
         for own in placed.get(i.name, ())[:1]
         if own.ultra
@@ -311,16 +325,11 @@ def _manifest(
 
 
 def _services(
-    design: Design, outside: Sequence[Outside], shared: Sequence[pairs.Pair]
+    design: Design, services: Sequence[tuple[str, str, str, Mapping[str, int | str]]]
 ) -> Iterator[dict[str, Any]]:
     """Yield what the manifest says of the modules beside the layers."""
     layers = {instance.name: instance.layer for instance in design.instances}
-    found = list(boot.services(outside)) if outside else []
-    found += [
-        ("zf_rom_pair", f"pair_{pair.number}", pair.halves[0].instance, pair.parameters)
-        for pair in shared
-    ]
-    for module, name, served, values in found:
+    for module, name, served, values in services:
         yield {
             "layer": layers.get(served, boot.LAYER),
             "module": module,

@@ -32,6 +32,8 @@ class Shell:
         Beats of a frame out, and bits of each.
     pieces : tuple of int
         Writes that load each memory.
+    signatures : int
+        Memories that have a signature, those to be loaded among them.
     network_hash : int
         32 bits that stand for the network.
     core_interval : int
@@ -46,6 +48,7 @@ class Shell:
     outputs: int
     out_bits: int
     pieces: tuple[int, ...]
+    signatures: int
     network_hash: int
     core_interval: int
     widths: tuple[int, ...]
@@ -63,6 +66,7 @@ class Shell:
             outputs=leave["beats"],
             out_bits=leave["tdata_bits"],
             pieces=tuple(load["words32"] for load in manifest["loads"]),
+            signatures=len(manifest["signatures"]),
             network_hash=network_hash,
             core_interval=interval,
             widths=WIDTHS[family],
@@ -99,7 +103,7 @@ class Shell:
     def control(self) -> dict[str, int]:
         """zf_control's parameters."""
         return {
-            **boot.parameters(self.pieces),
+            **boot.parameters(self.pieces, self.signatures),
             "Network": self.network_hash,
             "InputBytes": self.input_bytes,
             "OutputBytes": self.outputs * self.out_bits // BYTE,

@@ -56,6 +56,7 @@ def _ports(shell: Shell) -> list[tuple[str, int, str]]:
 def _ip(shell: Shell, name: str) -> str:
     height, width, channels = shell.shape
     in_bytes, step, loads = shell.in_bits // BYTE, shell.step, max(1, len(shell.pieces))
+    signs = max(1, shell.signatures)
     count = in_bytes.bit_length()
     lines = [
         "// SPDX-License-Identifier: Apache-2.0",
@@ -92,9 +93,10 @@ def _ip(shell: Shell, name: str) -> str:
         "  logic in_draining, out_draining;",
         "",
         "  logic load_run, load_begin;",
-        f"  logic [{loads - 1}:0] load_we, load_signed;",
+        f"  logic [{loads - 1}:0] load_we;",
         "  logic [31:0] load_data;",
-        f"  logic [{32 * loads - 1}:0] load_signatures;",
+        f"  logic [{32 * signs - 1}:0] signatures;",
+        f"  logic [{signs - 1}:0] signatures_valid;",
     ]
     axi = {f"s_axi_{n}": f"s_axi_{n}" for n, _, _ in LITE if n not in UNUSED}
     clock = {"clk_i": "aclk"}
@@ -106,8 +108,8 @@ def _ip(shell: Shell, name: str) -> str:
     control |= {"input_stall_i": "s_axis_tvalid && !s_axis_tready"}
     control |= {"output_stall_i": "m_axis_tvalid && !m_axis_tready"}
     control |= {"run_o": "load_run", "load_begin_o": "load_begin", "load_we_o": "load_we"}
-    control |= {"load_data_o": "load_data", "signatures_i": "load_signatures"}
-    control |= {"signed_i": "load_signed"}
+    control |= {"load_data_o": "load_data", "signatures_i": "signatures"}
+    control |= {"signed_i": "signatures_valid"}
     lines += instance("zf_control", "control", shell.control, control)
 
     receive = clock | {
@@ -137,10 +139,11 @@ def _ip(shell: Shell, name: str) -> str:
     core |= {f"s_axis_{s}": f"frame_{s}" for s in ("tdata", "tvalid", "tready", "tlast")}
     core |= {f"m_axis_{s}": f"code_{s}" for s in ("tdata", "tvalid", "tready", "tlast")}
     if shell.pieces:
-        loading = ("run", "begin", "we", "data", "signatures", "signed")
-        core |= {f"load_{s}": f"load_{s}" for s in loading}
+        core |= {f"load_{s}": f"load_{s}" for s in ("run", "begin", "we", "data")}
+    if shell.signatures:
+        core |= {name: name for name in ("signatures", "signatures_valid")}
     else:
-        lines += ["", "  assign load_signatures = '0;", "  assign load_signed = '0;"]
+        lines += ["", "  assign signatures = '0;", "  assign signatures_valid = '0;"]
     lines += instance(shell.core, "core", {}, core)
 
     send = clock | {"rst_i": "stop", "clear_i": "flush", "packet_i": "packet"}

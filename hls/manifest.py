@@ -67,13 +67,12 @@ _FORM: dict[str, Any] = {
         instance=_TEXT,
         parameters={"type": "object", "additionalProperties": {"type": ["integer", "string"]}},
     ),
-    "loads": _list(
+    "loads": _list(memory=_TEXT, file=_WHERE, words32=_COUNT),
+    "signatures": _list(
         memory=_TEXT,
         layer=_TEXT,
         width=_COUNT,
         depth=_COUNT,
-        file=_WHERE,
-        words32=_COUNT,
         signature=_AMOUNT,
     ),
     "ip": _object(

@@ -150,6 +150,15 @@ def rom_luts(width: int, depth: int, split: bool = False) -> int:
     return width * (tables + -(-(wide - 1) // 3))
 
 
+SIGNATURE = Estimate(lut=42, ff=72)  # of a zf_signature of narrow words
+
+
+def signature(width: int) -> Estimate:
+    """Return the resources of a zf_signature of words of `width` bits, estimated."""
+    fold = 0 if width <= 4 * 32 else width // 4 - 4  # up to four pieces join the state for nothing
+    return SIGNATURE + Estimate(lut=fold)
+
+
 def ram_luts(width: int, depth: int, family: str) -> Estimate:
     """Return the LUTs of a RAM in LUTs with one write and one read port, estimated."""
     # RAM32M or RAM32M16, and RAM64M or RAM64M8, half as wide: whatever takes fewer LUTs
@@ -199,13 +208,18 @@ class Placed:
         return self.outside if self.half else 0
 
     @property
+    def signed(self) -> bool:
+        """Whether the core makes a signature of what is in it."""
+        return self.block and self.memory.kind is Kind.WEIGHTS
+
+    @property
     def pieces(self) -> tuple[Piece, ...]:
         """What its own memory is cut into."""
         return pieces(self.cut, self.memory.width - self.outside)
 
     @property
     def estimate(self) -> Estimate:
-        """The resources of all copies."""
+        """The resources of all copies, and of the signature."""
         memory = self.memory
         words = memory.words(self.block)
         if not self.block:
@@ -220,7 +234,8 @@ class Placed:
             if left := width - row.block:
                 table = self._table(left, row.words)
                 lut, lutram, ff = lut + table.lut, lutram + table.lutram, ff + left
-        return Estimate(lut, lutram, ff=ff, bram36=blocks / 2, uram=ultra) * memory.copies
+        cost = Estimate(lut, lutram, ff=ff, bram36=blocks / 2, uram=ultra) * memory.copies
+        return cost + signature(memory.width) if self.signed else cost
 
     def _table(self, width: int, words: int, split: bool = False) -> Estimate:
         if self.memory.kind.rom:

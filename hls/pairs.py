@@ -45,11 +45,6 @@ class Pair:
         sizes = {"WidthA": a.bits, "DepthA": a.depth, "WidthB": b.bits, "DepthB": b.depth}
         return sizes | {"Deep": self.deep.bit_length() - 1, "InitFile": self.file}
 
-    def wires(self) -> dict[str, str]:
-        """Return for each instance the beginning of its wires' names."""
-        names = (f"pair_{self.number}_{side}" for side in "ab")
-        return {half.instance: name for half, name in zip(self.halves, names, strict=True)}
-
     def contents(self, words: Mapping[str, Sequence[int]]) -> str:
         """Return the contents, from all the words of its instances."""
         bits = max(half.bits for half in self.halves)
@@ -87,18 +82,22 @@ def pairs(design: Design, placed: Mapping[str, tuple[Placed, ...]]) -> list[Pair
     return found
 
 
-def wiring(found: Sequence[Pair]) -> list[str]:
-    """Return the shared block RAMs and the wires to the layers."""
+def services(found: Sequence[Pair]) -> list[tuple[str, str, str, dict[str, int | str]]]:
+    """Return (module, name, instance served, parameters) of each."""
+    return [
+        ("zf_rom_pair", f"pair_{pair.number}", pair.halves[0].instance, pair.parameters)
+        for pair in found
+    ]
+
+
+def wiring(found: Sequence[Pair], wires: Mapping[str, str]) -> list[str]:
+    """Return the shared block RAMs, on the `wires` to their layers."""
     lines = []
     for pair in found:
         ports = {"clk_i": "aclk"}
-        for side, half, wire in zip("ab", pair.halves, pair.wires().values(), strict=True):
-            address = max(1, (half.depth - 1).bit_length())
-            lines += [
-                f"  logic [{address - 1}:0] {wire}_addr;",
-                f"  logic {wire}_step;",
-                f"  logic [{half.bits - 1}:0] {wire}_word;",
-            ]
+        for side, half in zip("ab", pair.halves, strict=True):
+            wire = wires[half.instance]
+            lines.append(f"  logic [{half.bits - 1}:0] {wire}_word;")
             ports |= {f"addr_{side}_i": f"{wire}_addr", f"data_{side}_o": f"{wire}_word"}
         lines += [
             f"  // {pair.halves[0].layer} and {pair.halves[1].layer}",

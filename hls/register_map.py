@@ -3,7 +3,7 @@
 # name: (offset, access, reset, {field: (lowest bit, width)})
 REGISTERS = {
     "ID": (0x000, "ro", 0x5A464952, {}),
-    "VERSION": (0x004, "ro", 0x00010001, {}),
+    "VERSION": (0x004, "ro", 0x00010002, {}),
     "STATUS": (0x008, "rw", 0x00000000, {"running": (0, 1), "refused": (1, 1), "draining": (2, 1)}),
     "CONTROL": (
         0x00C,
@@ -36,4 +36,5 @@ REGISTERS = {
     "BAD_FRAME": (0x054, "ro", 0x00000000, {}),
     "INTERRUPT": (0x058, "rw", 0x00000000, {"packet": (0, 1), "error": (1, 1)}),
     "INTERRUPT_ENABLE": (0x05C, "rw", 0x00000000, {"packet": (0, 1), "error": (1, 1)}),
+    "SIGNATURES": (0x060, "ro", 0x00000000, {}),
 }

@@ -272,14 +272,20 @@ memory's number to SELECT and then all its words to DATA, and frames are taken o
 loaded. Load while no frame is under way: one that has begun goes on, with the weights that it
 finds. Where MEMORIES is 0 frames are taken at once.
 
+SIGNATURES memories, those of MEMORIES first, have a signature: each of a layer's weights in block
+RAM or UltraRAM, as the layer read them. What it must be is in the build's `manifest.json`; a ROM
+that is corrupted shows in it after the next frame.
+
 - A write takes all four bytes. Where it does not, or there is no such register, or it cannot be
   written or read, nothing happens, a read gives 0, and STATUS.refused is set; so it is by a SELECT
-  of no memory, a DATA beyond the memory's last, and a PACKET of 0 or above 65535. The response is
-  OKAY all the same: an error response would stop the processor, not the program that was wrong.
+  of no memory, a DATA beyond the memory's last or for one in ROM, and a PACKET of 0 or above 65535.
+  The response is OKAY all the same: an error response would stop the processor, not the program
+  that was wrong.
 - A write is a cycle when address and data come together. Reads and writes do not wait for each
   other.
 - Reset forgets that memories were loaded. A soft reset does not; it clears counters, ERRORS and
   INTERRUPT, and keeps PACKET and INTERRUPT_ENABLE. The write that begins it writes the modes, too.
+  Both forget the signatures, which are there again when a frame has gone through.
 
 | offset | name | access | after reset | what it is |
 |---|---|---|---|---|

@@ -29,6 +29,7 @@ KEYS = (
     "instances",
     "interval_cycles",
     "loads",
+    "signatures",
 )  # of the manifest
 _STATE = REGISTERS["MEMORY"][3]
 LOADED_AND_READ = 1 << _STATE["loaded"][0] | 1 << _STATE["signed"][0]
@@ -59,7 +60,7 @@ class Run:
     load_cycles : int
         Clocks until the last memory was loaded; 0 where there is none to load.
     wrong_signatures : tuple of str
-        Memories that the layers did not read as they were to be loaded, and how.
+        Memories that the layers did not read as they must be, and how.
     """
 
     outputs: np.ndarray
@@ -195,17 +196,17 @@ class Bench:
 
     def _signatures(self, work: Path) -> Iterator[str]:
         """Yield what is wrong with each memory's state and signature, as its register said."""
-        loads = self.manifest["loads"]
-        lines = (work / "signatures.txt").read_text().splitlines() if loads else []
-        for load, line in zip(loads, lines, strict=True):
+        memories = self.manifest["signatures"]
+        lines = (work / "signatures.txt").read_text().splitlines() if memories else []
+        for memory, line in zip(memories, lines, strict=True):
             state, signature = map(int, line.split())
-            what = f"memory {load['memory']} (layer {load['layer']})"
+            what = f"memory {memory['memory']} (layer {memory['layer']})"
             if state != LOADED_AND_READ:
                 yield f"{what} must be loaded and read whole, its state is {state}"
-            elif signature != load["signature"]:
+            elif signature != memory["signature"]:
                 yield (
                     f"{what}: the layer read words of the signature {signature:08x}, "
-                    f"{load['signature']:08x} was to be loaded"
+                    f"it must be {memory['signature']:08x}"
                 )
 
     def _watch(self, ends: Path, frames: int, stop: threading.Event) -> None:

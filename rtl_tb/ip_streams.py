@@ -75,6 +75,7 @@ async def registers(dut):
         "PORTS": ip.ip["in_bits"] // 8 | manifest["output"]["tdata_bits"] // 8 << 8,
         "STATUS": 1,
         "MEMORIES": len(manifest["loads"]),
+        "SIGNATURES": len(manifest["signatures"]),
     }
     if manifest["loads"]:  # as loading left it; ip_loads says more
         constants |= {"SELECT": len(manifest["loads"]) - 1, "MEMORY": 1}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
+
+import cocotb
+from cocotb.triggers import RisingEdge
 
 from ..hls.cuts import Cut, Row, encode, pieces, whole
 from ..hls.memory import Kind, Memory, Placed
-from .cases import Case
+from .cases import Case, Part
 from .simulator import sized
 
 # Where the cut changes: a word more, a bit more
@@ -95,3 +99,53 @@ def _find(dut, *paths: str):
         except AttributeError:
             continue
     return None
+
+
+def split(text: str, width: int, low: int) -> tuple[str, list[int]]:
+    """Return memory contents without the `low` low bits of each word, and those.
+
+    Parameters
+    ----------
+    text : str
+        All words of `width` bits, hexadecimal, one a line.
+    width, low : int
+        Bits of a word, and how many of them lie elsewhere; where all do, no text is left.
+    """
+    words = [int(line, 16) for line in text.split()]
+    digits = -(-(width - low) // 4)
+    inside = "".join(f"{word >> low:0{digits}x}\n" for word in words) if low < width else ""
+    return inside, [word & ((1 << low) - 1) for word in words]
+
+
+class Watch:
+    """Compares what a unit shows of its weights with `words`: in order, each two cycles later.
+
+    It begins with a reset.
+
+    Attributes
+    ----------
+    steps : int
+        Words that the unit has taken.
+    """
+
+    def __init__(self, part: Part, words: Sequence[int]):
+        self.part, self.words, self.steps = part, words, 0
+        cocotb.start_soon(self._watch())
+
+    async def _watch(self) -> None:
+        due: list[int | None] = [None, None]
+        while not int(self.part.rst_i.value):
+            await RisingEdge(self.part.clk_i)
+        while True:
+            await RisingEdge(self.part.clk_i)
+            names = ("rom_addr_o", "rom_step_o", "rom_data_o", "rst_i")
+            address, step, data, reset = self.part.read(*names)
+            if reset:
+                due, self.steps = [None, None], 0
+                continue
+            word = due.pop(0)
+            assert word is None or data == word
+            due.append(self.words[address] if step else None)
+            if step:
+                assert address == self.steps % len(self.words)
+                self.steps += 1

@@ -80,7 +80,7 @@ def library(build: Path | str, report: Callable[[str], object] = say) -> Path:
 def described(build: Path | str) -> dict[str, Any]:
     """Return the manifest of a build that has the accelerator's ports and all of its memories."""
     build = Path(build)
-    manifest = form.with_ports(build, "input", "output", "instances", "loads")
+    manifest = form.with_ports(build, "input", "output", "instances", "loads", "signatures")
     named = [name for instance in manifest["instances"] for name in form.memories(instance)]
     for name in (*manifest["ip"]["sources"], *(each["file"] for each in manifest["loads"])):
         form.contents(build, name)

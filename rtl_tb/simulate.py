@@ -79,8 +79,8 @@ def simulate(
         (first input beat taken to last output beat, first frame), `cycles_per_second` (build not
         counted), `outputs` (path of an .npy, frames that came out x outputs, int64), `output_frac`
         and `output_divisor` (a value is its code * 2**-output_frac / output_divisor);
-        where weights are loaded, `load_cycles` and `signatures_ok` (the layers read what was to be
-        loaded; else `bit_exact` is False, too);
+        where weights are in block RAM or UltraRAM, `signatures_ok` (the layers read what they must;
+        else `bit_exact` is False, too), and where they are loaded, `load_cycles`;
         where it differs also `message`, and `first_mismatch` or `stalled`; with `waves` also
         `waves`.
 
@@ -134,10 +134,8 @@ def _result(bench: Bench, reference: Reference, run: Run) -> dict[str, Any]:
         interval = round((int(run.ends[-1]) - int(run.ends[1])) / (done - 2))
     mismatches = int(reference.wrong(run.outputs).sum()) + reference.expected[done:].size
     right = not run.faults and not run.stuck and not run.wrong_signatures
-    loaded = {
-        "load_cycles": run.load_cycles,
-        "signatures_ok": not run.stuck and not run.wrong_signatures,
-    }
+    checked = {"signatures_ok": not run.stuck and not run.wrong_signatures}
+    loaded = {"load_cycles": run.load_cycles}
     return {
         "frames": len(reference.codes),
         "bit_exact": mismatches == 0 and right,
@@ -147,7 +145,9 @@ def _result(bench: Bench, reference: Reference, run: Run) -> dict[str, Any]:
         "cycles_per_second": round(run.cycles / run.seconds),
         "output_frac": bench.network.output.output.qtype.frac,
         "output_divisor": bench.network.output.divisor,
-    } | (loaded if bench.manifest["loads"] else {})
+        **(checked if bench.manifest["signatures"] else {}),
+        **(loaded if bench.manifest["loads"] else {}),
+    }
 
 
 def _first_wrong(reference: Reference, run: Run) -> int | None:

@@ -39,7 +39,7 @@ def network():
 
 
 def share(width: int, layer: str) -> int:
-    """Return how many bits of a layer's words lie in UltraRAM: some, all, none."""
+    """Return how many bits of a layer's words lie in UltraRAM, the rest in block RAM."""
     return {"first": min(73, width - 1), "middle": width, "last": 0}[layer]
 
 
@@ -54,7 +54,7 @@ def apart(monkeypatch, bits):
             memory = instance.memories[0]
             own = bits(memory.width, instance.layer)
             left = memory.width - own
-            cut = whole(left, memory.depth) if own and left else ()
+            cut = whole(left, memory.depth) if left else ()
             placed[instance.name] = (Placed(memory, cut, "xcup", own), *placed[instance.name][1:])
         return plain(design, placed, facts)
 
@@ -80,7 +80,8 @@ def built(tmp_path_factory):
 
 def test_it_is_bit_exact_and_the_signatures_are_right(built):
     manifest = json.loads((built / "manifest.json").read_text())
-    assert [each["layer"] for each in manifest["loads"]] == ["first", "middle"]
+    assert [each["memory"] for each in manifest["loads"]] == ["u_first", "u_middle"]
+    assert [each["layer"] for each in manifest["signatures"]] == ["first", "middle", "last"]
     result = simulate(built, frames=4)
     assert result["bit_exact"] and result["signatures_ok"], result
     words = sum(each["words32"] for each in manifest["loads"])
@@ -99,7 +100,7 @@ def test_a_reset_during_the_load_or_later_begins_it_again(built, clock):
 def test_a_wrong_bit_shows_in_the_outputs_and_in_the_signature(built, layer, tmp_path):
     folder = shutil.copytree(built, tmp_path / "build")
     manifest = json.loads((folder / "manifest.json").read_text())
-    (entry,) = (each for each in manifest["loads"] if each["layer"] == layer)
+    (entry,) = (each for each in manifest["loads"] if each["memory"] == f"u_{layer}")
     file = folder / entry["file"]
     lines = file.read_text().split()
     lines[0] = f"{int(lines[0], 16) ^ 4:08x}"
@@ -113,7 +114,7 @@ def test_a_wrong_bit_shows_in_the_outputs_and_in_the_signature(built, layer, tmp
 def test_a_wrong_signature_alone_fails(built, tmp_path):
     folder = shutil.copytree(built, tmp_path / "build")
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["loads"][1]["signature"] ^= 1
+    manifest["signatures"][1]["signature"] ^= 1
     (folder / "manifest.json").write_text(json.dumps(manifest))
     result = simulate(folder, frames=3)
     assert not result["mismatches"] and not result["bit_exact"] and not result["signatures_ok"]
@@ -132,9 +133,10 @@ def test_a_load_that_ends_early_holds_the_frames_off(built, tmp_path):
 
 def test_the_load_files_hold_the_low_bits_of_the_words(built):
     manifest = json.loads((built / "manifest.json").read_text())
-    for entry in manifest["loads"]:
+    bits = [i["parameters"]["Width"] for i in manifest["instances"] if i["module"] == "zf_uram"]
+    for entry, own, width in zip(manifest["loads"], manifest["signatures"], bits, strict=False):
         pieces = [int(line, 16) for line in (built / entry["file"]).read_text().split()]
         assert len(pieces) == entry["words32"]
-        assert entry["words32"] == entry["depth"] * sum(load.pieces(entry["width"]))
+        assert entry["words32"] == own["depth"] * sum(load.pieces(width))
     middle = next(i for i in manifest["instances"] if i["instance"] == "u_middle")
     assert "WeightFile" not in middle["parameters"] and middle["parameters"]["Outside"] == 64

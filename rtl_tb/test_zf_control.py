@@ -17,21 +17,23 @@ EVENTS += ("draining_i", "faults_i")
 OUTPUTS = ("irq_o", "lines_o", "live_o", "soft_o", "abort_o")
 CONSTANTS = {"Network": sized(0x89ABCDEF, 32), "InputBytes": 3072, "OutputBytes": 40}
 CONSTANTS |= {"InBytes": 8, "OutBytes": 4}
-WORDS = {"one": (5,), "three": (7, 1, 40), "four": (3, 9, 2, 30)}
+WORDS = {"one": (5,), "three": (7, 1, 40), "four": (3, 9, 2, 30)}  # to load each memory
+ROMS = {"one": 0, "three": 2, "four": 5, "roms": 3}  # memories behind them
 AT = {name: entry[0] for name, entry in REGISTERS.items()}
 
 
-def _case(words: tuple[int, ...]) -> Case:
-    count = len(words)
+def _case(words: tuple[int, ...], roms: int) -> Case:
+    count, every = max(1, len(words)), len(words) + roms
     table = sum(number << 32 * m for m, number in enumerate(words))
     ports = axi_lite.PORTS | {"run_o": 1, "load_begin_o": 1, "load_we_o": count, "load_data_o": 32}
-    ports |= {"signatures_i": 32 * count, "signed_i": count, "packet_o": 16, "faults_i": 4}
+    ports |= {"signatures_i": 32 * every, "signed_i": every, "packet_o": 16, "faults_i": 4}
     ports |= dict.fromkeys((*EVENTS[:-1], *OUTPUTS), 1)
-    parameters = {"Memories": count, "Words": sized(table, 32 * count), **CONSTANTS}
+    parameters = {"Memories": len(words), "Words": sized(table, 32 * count), **CONSTANTS}
+    parameters["Signatures"] = every
     return Case(parameters, ports, inputs=axi_lite.INPUTS)
 
 
-CASES = {name: _case(words) for name, words in WORDS.items()}
+CASES = {name: _case(WORDS.get(name, ()), roms) for name, roms in ROMS.items()}
 QUICK = ("three",)
 
 
@@ -39,7 +41,8 @@ class Host:
     """The master of a case, and what the ports behind the registers have seen."""
 
     def __init__(self, dut, name: str, stalled: float):
-        self.words, self.prefix = WORDS[name], name
+        self.words, self.prefix = WORDS.get(name, ()), name
+        self.every = len(self.words) + ROMS[name]
         self.port = lambda port: getattr(dut, f"{name}_{port}")
         self.edge = RisingEdge(self.port("clk_i"))
         self.axi = axi_lite.master(dut, name, dict.fromkeys(axi_lite.CHANNELS, stalled))
@@ -117,13 +120,14 @@ def _pieces(number: int) -> list[int]:
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
-@cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
+@cocotb.parametrize(name=list(WORDS), stalled=[0.0, 0.5])
 async def loads(dut, name, stalled):
     """Load memories in any order; running once all are; a load begun again takes it back."""
     host = await _start(dut, name, stalled)
     for register in ("ID", "VERSION"):
         assert await host.read(register) == REGISTERS[register][2]
     assert await host.read("MEMORIES") == len(host.words)
+    assert await host.read("SIGNATURES") == host.every
     order = list(range(len(host.words)))
     random.shuffle(order)
     wanted = [_pieces(number) for number in host.words]
@@ -150,7 +154,7 @@ async def loads(dut, name, stalled):
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
-@cocotb.parametrize(name=list(CASES))
+@cocotb.parametrize(name=list(WORDS))
 async def first_after_reset(dut, name):
     """Reset in the middle of a load selects memory 0 and begins it."""
     host = await _start(dut, name, 0.0)
@@ -164,7 +168,7 @@ async def first_after_reset(dut, name):
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
-@cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.4])
+@cocotb.parametrize(name=list(WORDS), stalled=[0.0, 0.4])
 async def refuses(dut, name, stalled):
     """Refuse what cannot be without a trace, and STATUS says so."""
     host = await _start(dut, name, stalled)
@@ -174,9 +178,17 @@ async def refuses(dut, name, stalled):
     assert not await host.refused()
     await host.write("DATA", 1)
     assert await host.refused() and host.loaded[last] == wanted, "one piece too many"
-    for bad in (last + 1, 1 << 8, 1 << 31):
+    for bad in (host.every, 1 << 8, 1 << 31):
         await host.write("SELECT", bad)
         assert await host.refused() and await host.read("SELECT") == last
+    for rom in range(last + 1, host.every):
+        await host.write("SELECT", rom)
+        assert await host.read("MEMORY") == 1 and not await host.refused()
+        await host.write("DATA", 1)
+        assert await host.refused() and await host.read("MEMORY") == 1
+        assert await host.read("SELECT") == rom
+    await host.load(last, wanted)
+    assert not await host.refused()
     for register in ("ID", "MEMORIES", "SIGNATURE"):
         before = await host.read(register)
         await host.write(register, ~before & 0xFFFFFFFF)
@@ -200,20 +212,21 @@ async def refuses(dut, name, stalled):
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
-@cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
+@cocotb.parametrize(name=list(WORDS), stalled=[0.0, 0.5])
 async def shows(dut, name, stalled):
     """Read the selected memory's signature while it is loaded."""
     host = await _start(dut, name, stalled)
-    signatures = _pieces(len(host.words))
+    signatures = _pieces(host.every)
     packed = sum(value << 32 * m for m, value in enumerate(signatures))
     host.port("signatures_i").value = packed
-    for _ in range(6):
-        valid = random.getrandbits(len(host.words))
+    for memory in random.sample(range(host.every), host.every):
+        valid = random.getrandbits(host.every)
         host.port("signed_i").value = valid
-        memory = random.randrange(len(host.words))
         await host.write("SELECT", memory)
         assert await host.read("SIGNATURE") == signatures[memory]
         assert await host.read("MEMORY") >> 1 == valid >> memory & 1
+        if memory >= len(host.words):
+            continue
         loading = cocotb.start_soon(host.load(memory, _pieces(host.words[memory])))
         for _ in range(5):
             assert await host.read("SIGNATURE") == signatures[memory]
@@ -223,7 +236,26 @@ async def shows(dut, name, stalled):
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
-@cocotb.parametrize(name=list(CASES), stalled=[0.0, 0.5])
+async def roms(dut):
+    """Run at once where nothing is to be loaded; the signatures of ROMs are shown."""
+    host = await _start(dut, "roms", 0.0)
+    await host.edge
+    assert await host.read("STATUS") == 1 and int(host.port("run_o").value)
+    assert await host.read("MEMORIES") == 0 and await host.read("SIGNATURES") == host.every
+    signatures = _pieces(host.every)
+    host.port("signatures_i").value = sum(value << 32 * m for m, value in enumerate(signatures))
+    host.port("signed_i").value = 0b101
+    for memory, value in enumerate(signatures):
+        await host.write("SELECT", memory)
+        assert await host.read("SIGNATURE") == value
+        assert await host.read("MEMORY") == (1 if memory == 1 else 3)
+        await host.write("DATA", value)
+        assert await host.refused() and int(host.port("load_we_o").value) == 0
+    assert host.loaded == [] and await host.read("STATUS") == 1
+
+
+@cocotb.test(timeout_time=200, timeout_unit="us")
+@cocotb.parametrize(name=list(WORDS), stalled=[0.0, 0.5])
 async def controls(dut, name, stalled):
     """Keep modes over soft resets, which last 16 cycles; constants are the parameters."""
     host = await _start(dut, name, stalled)
@@ -275,7 +307,7 @@ async def controls(dut, name, stalled):
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
-@cocotb.parametrize(name=list(CASES))
+@cocotb.parametrize(name=list(WORDS))
 async def counts(dut, name):
     """Reach each counter and flag of zf_monitor at its address."""
     host = await _start(dut, name, 0.0)

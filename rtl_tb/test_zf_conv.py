@@ -103,6 +103,7 @@ class Setup:
         }
         address = max(1, (instance.memories[0].depth - 1).bit_length())
         data |= {"rom_addr_o": address, "rom_step_o": 1, "rom_word_i": 1}
+        data |= {"rom_data_o": instance.memories[0].width}
         if self.codebook:
             cuts["Codebook"] = sized(instance.parameters["Codebook"], 256)
         return Case({**instance.parameters, **cuts}, dict.fromkeys(flags, 1) | data)
@@ -272,7 +273,9 @@ async def full_speed(dut, name):
     """
     setup = SETUPS[name]
     conv, _ = setup.layer(name)
-    bench = Bench(Part(dut, name))
+    bench, unit = Bench(Part(dut, name)), setup.instance(name)
+    text = unit.files()[unit.parameters["WeightFile"]].split()
+    watch = pieces.Watch(Part(dut, name), [int(line, 16) if setup.block else 0 for line in text])
     rng = random.Random(random.getrandbits(64))
     frames = [setup.frame(rng)[0] for _ in range(5)]
     model = _model(setup, name)
@@ -287,7 +290,8 @@ async def full_speed(dut, name):
     needed = Window.of(conv, setup.shape).need(setup.fold.pixels)[0]
     needed = int(needed) * (setup.shape[2] // setup.fold.lanes)
     latency = bench.sinks[0].cycles[0] - bench.sources[0].cycles[needed - 1]
-    assert latency == setup.instance(name).latency
+    assert latency == unit.latency
+    assert watch.steps == len(frames) * ideal
 
 
 def test_zf_conv(tmp_path):

@@ -88,7 +88,10 @@ class Setup:
         """Return its parameters and ports."""
         instance = self.instance(name)
         flags = ("s_tvalid_i", "s_tready_o", "m_tvalid_o", "m_tready_i")
+        weights = instance.memories[0]
         data = {"s_tdata_i": instance.sources[0].width, "m_tdata_o": instance.sinks[0].width}
+        data |= {"rom_addr_o": max(1, (weights.depth - 1).bit_length()), "rom_step_o": 1}
+        data |= {"rom_data_o": weights.width}
         cuts = {
             name: pieces.plain(memory.width, memory.depth, self.block)
             for name, memory in zip(instance.memory_parameters, instance.memories, strict=False)
@@ -161,6 +164,8 @@ async def full_speed(dut, name):
     """Without stalls, frames follow each other at a tap a cycle; the latency is as predicted."""
     setup, unit = SETUPS[name], SETUPS[name].instance(name)
     bench, model = Bench(Part(dut, name)), setup.model(name)
+    text = unit.files()[unit.parameters["WeightFile"]].split()
+    watch = pieces.Watch(Part(dut, name), [int(line, 16) if setup.block else 0 for line in text])
     rng = random.Random(random.getrandbits(64))
     frames = [setup.frame(rng)[0] for _ in range(6)]
     expected = [model([frame])[0] for frame in frames]
@@ -172,6 +177,7 @@ async def full_speed(dut, name):
     deep = setup.shape[2] // setup.lanes
     needed = int(Window.of(unit.operation, setup.shape).need()[0]) * deep
     assert bench.sinks[0].cycles[0] - bench.sources[0].cycles[needed - 1] == unit.latency
+    assert watch.steps == len(frames) * unit.cycles
 
 
 def test_zf_depthwise(tmp_path):

@@ -8,7 +8,6 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.hls import load
 from zynqfire.hls.fold import Fold
 from zynqfire.hls.ir import Conv, QType, Tensor
 from zynqfire.hls.memory import Placed, rom_files
@@ -150,6 +149,7 @@ class Setup:
             "rom_addr_o": max(1, (self.words * self.groups - 1).bit_length()),
             "rom_step_o": 1,
             "rom_word_i": max(1, self.outside),
+            "rom_data_o": self.stored,
         }
         return Case(parameters, dict.fromkeys(flags, 1) | data)
 
@@ -162,7 +162,13 @@ class Setup:
         """Return the text of what is in its memory, and the words that come from outside."""
         layer = self.layer()
         text = hex_lines(convolution.weight_words(*layer), layer[0].stored_bits)
-        return load.split(text, self.stored, self.outside)
+        return pieces.split(text, self.stored, self.outside)
+
+    def words_read(self) -> list[int]:
+        """Return the words that it shows as it reads them."""
+        layer = self.layer()
+        text = hex_lines(convolution.weight_words(*layer), layer[0].stored_bits).split()
+        return [int(line, 16) if self.block else 0 for line in text]
 
 
 FOUR, CODES, PAIRS, _ = packings(4, True, 4, 25)
@@ -218,7 +224,7 @@ async def exact(dut, name):
     """Sum and cycle of every product, with gaps between them, after resets in mid-product."""
     part, setup = Part(dut, name), SETUPS[name]
     acc_bits = CASES[name].parameters["AccBits"]
-    outer = setup.parts()[1]
+    outer, whole = setup.parts()[1], setup.words_read()
     asked: list[int | None] = [None, None]  # addresses of the words that are to come
     edge = RisingEdge(part.clk_i)
     Clock(part.clk_i, 4, "ns").start()
@@ -250,14 +256,15 @@ async def exact(dut, name):
                     result = sums[sent // setup.words]
                     due.append((cycle + setup.latency, reference.pack(result, acc_bits)))
                 sent += 1
+            address = asked.pop(0)
             if setup.outside:  # a word that is not taken need not be right
-                address = asked.pop(0)
                 some = random.getrandbits(setup.outside)
                 part.drive(rom_word_i=some if address is None else outer[address])
             await edge
-            if setup.outside:
-                address, step = part.read("rom_addr_o", "rom_step_o")
-                asked.append(address if step else None)
+            following, step, data = part.read("rom_addr_o", "rom_step_o", "rom_data_o")
+            assert step == fetch
+            assert address is None or data == whole[address]
+            asked.append(following if step else None)
             soon, now = part.read("m_fetch_o", "m_valid_o")
             assert soon == any(when == cycle + 2 for when, _ in due)
             assert now == bool(due and due[0][0] == cycle)

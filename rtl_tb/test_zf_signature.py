@@ -6,7 +6,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.hls import load
+from zynqfire.hls import signatures
 from zynqfire.rtl_tb import cases
 from zynqfire.rtl_tb.cases import Case, Part
 
@@ -16,7 +16,7 @@ SHAPES = {
     "column": (72, 9),
     "columns": (200, 33),
     "power": (40, 16),
-    "wide": (2350, 6),  # more columns than the signature has bits
+    "wide": (2350, 6),  # more pieces than the signature has bits
 }
 CASES = {
     name: Case(
@@ -33,7 +33,7 @@ CASES = {
     for name, (width, depth) in SHAPES.items()
 }
 QUICK = ("pair", "column", "columns")
-LATENCY = 4
+LATENCY = 3
 
 
 @cocotb.test()
@@ -67,7 +67,7 @@ async def exact(dut, name):
                 if at == depth:
                     at = 0
                     if complete:
-                        due.append((cycle + LATENCY, load.signature(words, width)))
+                        due.append((cycle + LATENCY, signatures.signature(words, width)))
                         passes += 1
                     words, complete = _random(width, depth), True
             await edge

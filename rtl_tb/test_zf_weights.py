@@ -8,7 +8,6 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from zynqfire.hls import load
 from zynqfire.hls.memory import Placed, rom_files
 from zynqfire.hls.words import hex_lines
 from zynqfire.rtl_tb import cases, pieces, reference
@@ -57,7 +56,7 @@ class Setup:
     def parts(self) -> tuple[str, list[int]]:
         """Return the text of what is in its memory, and the words that come from outside."""
         text = hex_lines(self.words, self.bits)
-        return load.split(text, self.lanes * self.bits, self.outside)
+        return pieces.split(text, self.lanes * self.bits, self.outside)
 
     def case(self, name: str, primitives: int) -> Case:
         """Return its parameters and ports; the rest as truth tables of 32 entries."""
@@ -80,7 +79,7 @@ class Setup:
             "Outside": self.outside,
         }
         ports = {"addr_i": max(1, (self.depth - 1).bit_length()), "use_rest_o": self.stages}
-        ports |= {"word_i": max(1, self.outside)}
+        ports |= {"word_i": max(1, self.outside), "whole_o": width}
         return Case(parameters, ports | dict.fromkeys(("data_o", "rest_o"), width), reset=False)
 
 
@@ -123,7 +122,10 @@ async def exact(dut, name):
         if setup.outside and cycle >= 2:
             part.drive(word_i=outer[order[cycle - 2]])
         await RisingEdge(part.clk_i)
-        data, rest, use_rest = part.read("data_o", "rest_o", "use_rest_o")
+        data, rest, use_rest, whole = part.read("data_o", "rest_o", "use_rest_o", "whole_o")
+        if cycle >= 2:
+            read = reference.pack(words[order[cycle - 2]], setup.bits)
+            assert whole == (read if setup.block else 0), cycle
         data, rest = (reference.unpack(w, setup.bits, False, setup.lanes) for w in (data, rest))
         for lane in range(setup.lanes):
             stage = setup.stages - 1 - lane // setup.chains

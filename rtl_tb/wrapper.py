@@ -13,7 +13,7 @@ from ..hls.verilog import literal
 TOPLEVEL = "zf_network_tb"
 SOURCES = tuple(
     Path(__file__).parent / "sv" / f"zf_tb_{name}.sv"
-    for name in ("control", "stall", "source", "sink", "probe", "loader")
+    for name in ("control", "stall", "source", "sink", "probe", "loader", "signatures")
 )
 
 _TEMPLATE = """\
@@ -35,7 +35,7 @@ module {toplevel};
   logic [{out_width}-1:0] m_axis_tdata;
   logic s_axis_tvalid, s_axis_tready, s_axis_tlast;
   logic m_axis_tvalid, m_axis_tready, m_axis_tlast;
-
+{signatures}
   zf_tb_control control (
       .done_i      (done && checked),
       .end_beat_i  ((s_axis_tvalid && s_axis_tready) || (m_axis_tvalid && m_axis_tready)
@@ -76,7 +76,7 @@ module {toplevel};
       .m_axis_tdata (m_axis_tdata),
       .m_axis_tvalid(m_axis_tvalid),
       .m_axis_tready(m_axis_tready),
-      .m_axis_tlast (m_axis_tlast){loads}
+      .m_axis_tlast (m_axis_tlast){ports}
   );
 
 {loader}
@@ -108,18 +108,18 @@ _AXI = (
     *("araddr", "arvalid", "arready", "rdata", "rresp", "rvalid"),
 )
 _WIDTHS = {"awaddr": 12, "wdata": 32, "bresp": 2, "araddr": 12, "rdata": 32, "rresp": 2}
-_LOADING = ("run", "begin", "we", "data", "signatures", "signed")
+_LOADING = ("run", "begin", "we", "data")
 _GIVEN = ("awready", "wready", "bresp", "bvalid", "arready", "rdata", "rresp", "rvalid")
 
 _LOADER = """\
 {wires}
   logic load_run, load_begin;
-  logic [{count}-1:0] load_we, load_signed;
+  logic [{count}-1:0] load_we;
   logic [31:0] load_data;
-  logic [32*{count}-1:0] load_signatures;
   zf_control #(
-      .Memories({count}),
-      .Words   ({words})
+      .Memories  ({count}),
+      .Words     ({words}),
+      .Signatures({signatures})
   ) registers (
       .clk_i         (clk),
       .rst_i         (rst),
@@ -143,15 +143,16 @@ _LOADER = """\
       .load_begin_o  (load_begin),
       .load_we_o     (load_we),
       .load_data_o   (load_data),
-      .signatures_i  (load_signatures),
-      .signed_i      (load_signed)
+      .signatures_i  (signatures),
+      .signed_i      (signatures_valid)
   );
 
   zf_tb_loader #(
-      .Select   (12'd{select}),
-      .Data     (12'd{data}),
-      .State    (12'd{state}),
-      .Signature(12'd{signature})
+      .Select    (12'd{select}),
+      .Data      (12'd{data}),
+      .State     (12'd{state}),
+      .Signature (12'd{signature}),
+      .Signatures({signatures})
   ) loader (
       .clk_i        (clk),
       .rst_i        (rst),
@@ -165,8 +166,29 @@ _LOADER = """\
   );
 """
 
-_NO_LOADER = """\
+_SIGNATURES = """\
+  logic [32*{count}-1:0] signatures;
+  logic [{count}-1:0] signatures_valid;
+"""
+
+_CHECK = """\
+  zf_tb_signatures #(
+      .Count({count})
+  ) check (
+      .clk_i       (clk),
+      .rst_i       (rst),
+      .check_i     (done),
+      .signatures_i(signatures),
+      .signed_i    (signatures_valid),
+      .checked_o   (checked)
+  );
+"""
+
+_NO_CHECK = """\
   assign checked = 1'b1;
+"""
+
+_NO_LOADER = """\
   assign load_beat = 1'b0;
   assign load_cycles = '0;
   assign bad_answers = '0;
@@ -239,7 +261,10 @@ def testbench(manifest: dict[str, Any]) -> str:
     ]
     paths = [stream["path"] for stream in listened[1:-1]]
     moves = " ||\n          ".join(f"({path}_tvalid && {path}_tready)" for path in paths)
-    loads = [f".load_{name}(load_{name})" for name in _LOADING] if manifest["loads"] else []
+    loads, signed = manifest["loads"], len(manifest["signatures"])
+    ports = [f".load_{name}(load_{name})" for name in _LOADING] if loads else []
+    ports += [f".{name}({name})" for name in ("signatures", "signatures_valid") if signed]
+    check = _CHECK.format(count=signed) if signed else _NO_CHECK
     return _TEMPLATE.format(
         toplevel=TOPLEVEL,
         top=manifest["top"],
@@ -249,24 +274,26 @@ def testbench(manifest: dict[str, Any]) -> str:
         out_width=leave["tdata_bits"],
         out_beats=leave["beats"],
         inner_beat=moves or "1'b0",
-        loads="".join(f",\n      {port}" for port in loads),
-        loader=_loader(manifest["loads"]) if manifest["loads"] else _NO_LOADER,
+        ports="".join(f",\n      {port}" for port in ports),
+        signatures=_SIGNATURES.format(count=signed) if signed else "",
+        loader=_loader(loads, signed) if loads else _NO_LOADER + check,
         probes="\n".join(probes),
     )
 
 
-def _loader(loads: Sequence[dict[str, Any]]) -> str:
-    """Return what loads the memories, with the addresses of the register map."""
+def _loader(loads: Sequence[dict[str, Any]], signed: int) -> str:
+    """Return what loads the memories and reads the signatures, over the register map."""
     names = {"select": "SELECT", "data": "DATA", "state": "MEMORY", "signature": "SIGNATURE"}
     ports = (f".{name}_{'i' if name in _GIVEN else 'o'}(axi_{name})" for name in _AXI)
     axi = [f".s_axi_{name}(axi_{name})" for name in _AXI]
     axi += [".s_axi_wstrb(4'b1111)", ".s_axi_bready(1'b1)", ".s_axi_rready(1'b1)"]
-    parameters = boot.parameters([load["words32"] for load in loads])
+    parameters = boot.parameters([load["words32"] for load in loads], signed)
     return _LOADER.format(
         wires="\n".join(f"  logic [{_WIDTHS.get(name, 1) - 1}:0] axi_{name};" for name in _AXI),
         axi=",\n".join(f"      {port}" for port in axi),
         ports=",\n".join(f"      {port}" for port in ports),
         count=parameters["Memories"],
         words=literal(parameters["Words"]),
+        signatures=signed,
         **{key: REGISTERS[name][0] for key, name in names.items()},
     )

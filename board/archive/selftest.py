@@ -65,6 +65,9 @@ def check(accelerator: Any, images: np.ndarray, logits: np.ndarray) -> int:
     status = accelerator.status()
     accelerator.reset()
     compare("after a reset", accelerator(images))
+    accelerator.check_weights()
+    memories = len(accelerator.manifest["signatures"])
+    print(f"{memories} memories of weights: all signatures are right")
     cycles = f"{status['latency_cycles']} cycles latency, {status['interval_cycles']} a frame"
     print(f"the hardware counts {cycles}; the batch took {seconds:.4f} s here")
     return wrong

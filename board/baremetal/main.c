@@ -32,7 +32,7 @@ static int classify(unsigned long number) {
     fprintf(stderr, "frame %lu: errors 0x%lx\n", number, (unsigned long)errors);
     return 0;
   }
-  if (number == 0 && zynqfire_check(zynqfire_memories) != ZYNQFIRE_OK) {
+  if (number == 0 && zynqfire_check(&zynqfire_weights) != ZYNQFIRE_OK) {
     fprintf(stderr, "the weights are wrong\n");
     return 0;
   }
@@ -46,7 +46,7 @@ int main(void) {
   unsigned long number = 0;
   int good = platform_open();
   if (good) {
-    const enum zynqfire_result result = zynqfire_open(ZYNQFIRE_NETWORK_HASH, zynqfire_memories);
+    const enum zynqfire_result result = zynqfire_open(ZYNQFIRE_NETWORK_HASH, &zynqfire_weights);
     good = result == ZYNQFIRE_OK;
     if (!good) fprintf(stderr, "the accelerator cannot be used: reason %d\n", (int)result);
   }

@@ -9,18 +9,23 @@ static void start(uint32_t mode, uint32_t frames) {
   zynqfire_write32(ZYNQFIRE_PACKET, frames);
 }
 
-enum zynqfire_result zynqfire_open(uint32_t network, const struct zynqfire_memory *memories) {
+enum zynqfire_result zynqfire_open(uint32_t network, const struct zynqfire_weights *weights) {
+  const struct zynqfire_memory *memory = weights->memories;
   uint32_t number, word;
   if (zynqfire_read32(ZYNQFIRE_ID) != ZYNQFIRE_ID_RESET) return ZYNQFIRE_NOT_THERE;
   if (zynqfire_read32(ZYNQFIRE_VERSION) >> 16 != ZYNQFIRE_VERSION_RESET >> 16) {
     return ZYNQFIRE_OTHER_MAP;
   }
-  if (zynqfire_read32(ZYNQFIRE_NETWORK) != network) return ZYNQFIRE_OTHER_NET;
+  if (zynqfire_read32(ZYNQFIRE_NETWORK) != network ||
+      zynqfire_read32(ZYNQFIRE_MEMORIES) != weights->loads ||
+      zynqfire_read32(ZYNQFIRE_SIGNATURES) != weights->signatures) {
+    return ZYNQFIRE_OTHER_NET;
+  }
   start(0, 1);
-  for (number = 0; memories[number].words; ++number) {
+  for (number = 0; number < weights->loads; ++number, ++memory) {
     zynqfire_write32(ZYNQFIRE_SELECT, number);
-    for (word = 0; word < memories[number].count; ++word) {
-      zynqfire_write32(ZYNQFIRE_DATA, memories[number].words[word]);
+    for (word = 0; word < memory->count; ++word) {
+      zynqfire_write32(ZYNQFIRE_DATA, memory->words[word]);
     }
     if (!(zynqfire_read32(ZYNQFIRE_MEMORY) & ZYNQFIRE_MEMORY_LOADED)) return ZYNQFIRE_NOT_LOADED;
   }
@@ -40,12 +45,12 @@ uint32_t zynqfire_errors(void) {
   return errors;
 }
 
-enum zynqfire_result zynqfire_check(const struct zynqfire_memory *memories) {
+enum zynqfire_result zynqfire_check(const struct zynqfire_weights *weights) {
   uint32_t number;
-  for (number = 0; memories[number].words; ++number) {
+  for (number = 0; number < weights->signatures; ++number) {
     zynqfire_write32(ZYNQFIRE_SELECT, number);
     if (!(zynqfire_read32(ZYNQFIRE_MEMORY) & ZYNQFIRE_MEMORY_SIGNED) ||
-        zynqfire_read32(ZYNQFIRE_SIGNATURE) != memories[number].signature) {
+        zynqfire_read32(ZYNQFIRE_SIGNATURE) != weights->memories[number].signature) {
       return ZYNQFIRE_WRONG_WEIGHTS;
     }
   }

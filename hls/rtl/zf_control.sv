@@ -13,12 +13,14 @@
 module zf_control #(
     parameter int Memories = 0,
     parameter logic [32*(Memories < 1 ? 1 : Memories)-1:0] Words = '0,
+    parameter int Signatures = Memories,  // of the memories to load, then of those in ROM
     parameter logic [31:0] Network = 32'd0,
     parameter int InputBytes = 1,   // of a frame
     parameter int OutputBytes = 4,
     parameter int InBytes = 4,      // of a beat
     parameter int OutBytes = 4,
-    localparam int Loads = Memories < 1 ? 1 : Memories
+    localparam int Loads = Memories < 1 ? 1 : Memories,
+    localparam int Signs = Signatures < 1 ? 1 : Signatures
 ) (
     input  logic                clk_i,
     input  logic                rst_i,
@@ -56,21 +58,21 @@ module zf_control #(
     input  logic                packet_i,
     input  logic                input_stall_i,
     input  logic                output_stall_i,
-    // Memories to load
+    // Memories to load, and signatures
     output logic                run_o,
     output logic                load_begin_o,
     output logic [   Loads-1:0] load_we_o,
     output logic [        31:0] load_data_o,
-    input  logic [32*Loads-1:0] signatures_i,
-    input  logic [   Loads-1:0] signed_i
+    input  logic [32*Signs-1:0] signatures_i,
+    input  logic [   Signs-1:0] signed_i
 );
 
   localparam int ResetCycles = 16;
 
-  if (Memories < 0 || InputBytes < 1 || OutputBytes < 1) begin : gen_bad
+  if (Memories < 0 || Signatures < Memories || InputBytes < 1 || OutputBytes < 1) begin : gen_bad
     initial
-      $fatal(1, "%m: Memories %0d negative, or InputBytes %0d or OutputBytes %0d not positive",
-             Memories, InputBytes, OutputBytes);
+      $fatal(1, "%m: Memories %0d, Signatures %0d, InputBytes %0d or OutputBytes %0d out of range",
+             Memories, Signatures, InputBytes, OutputBytes);
   end
 
   logic write, write_whole, read;
@@ -105,7 +107,7 @@ module zf_control #(
       .memory_loaded_i(loaded), .memory_signed_i(seen), .signature_i(signature),
       .bad_frame_i(bad_frame), .interrupt_packet_i(interrupts[0]),
       .interrupt_error_i(interrupts[1]), .interrupt_enable_packet_i(enable_q[0]),
-      .interrupt_enable_error_i(enable_q[1]),
+      .interrupt_enable_error_i(enable_q[1]), .signatures_i(32'(Signatures)),
       .status_write_o(status_write), .status_refused_o(clear_refused),
       .control_write_o(control_write), .control_reset_o(control_reset),
       .control_abort_o(control_abort), .control_lines_o(control_lines),
@@ -159,14 +161,14 @@ module zf_control #(
   );
 
   // -------------------------------------------------------------------------------- the memories
-  if (Memories < 1) begin : g_none
+  if (Signatures < 1) begin : g_none
     assign bad_load = select_write || data_write;
     assign {run_o, load_begin_o, load_we_o, load_data_o} = {1'b1, 34'd0};
     assign {selected, loaded, seen, signature} = '0;
     logic unused;
     assign unused = ^{select, data, signatures_i, signed_i};
   end else begin : g_some
-    zf_load #(.Memories(Memories), .Words(Words)) u_load (
+    zf_load #(.Memories(Memories), .Words(Words), .Signatures(Signatures)) u_load (
         .clk_i, .rst_i, .select_write_i(select_write), .select_i(select),
         .data_write_i(data_write), .data_i(data), .refused_o(bad_load), .select_o(selected),
         .loaded_o(loaded), .signed_o(seen), .signature_o(signature), .run_o,

@@ -15,7 +15,8 @@
 //
 // With IndexBits > 0 weight memories hold places in Codebook (zf_codebook), so many bits each.
 // The low Outside bits of each weight word are not in its ROM: rom_word_i must be those of the word
-// at rom_addr_o two cycles before; rom_step_o says that it is taken.
+// at rom_addr_o two cycles before; rom_step_o says that it is taken, rom_data_o is all of it, with
+// rom_word_i; 0 where all weights are in LUTs.
 //
 // Latency: that of zynqfire.hls.passes.sizes, from the last input beat that a step of Pixels
 // outputs needs to its first output beat.
@@ -72,7 +73,8 @@ module zf_conv #(
     localparam int Simd = Taps * Lanes,
     localparam int Words = KernelH * KernelW * Channels / Simd,
     localparam int RomAddrBits = (Words * Groups > 1) ? $clog2(Words * Groups) : 1,
-    localparam int Outer = (Outside > 0) ? Outside : 1
+    localparam int Outer = (Outside > 0) ? Outside : 1,
+    localparam int RomBits = Simd * Pe * ((IndexBits > 0) ? IndexBits : WBits)
 ) (
     input  logic                   clk_i,
     input  logic                   rst_i,
@@ -84,7 +86,8 @@ module zf_conv #(
     input  logic                   m_tready_i,
     output logic [RomAddrBits-1:0] rom_addr_o,
     output logic                   rom_step_o,
-    input  logic [      Outer-1:0] rom_word_i
+    input  logic [      Outer-1:0] rom_word_i,
+    output logic [    RomBits-1:0] rom_data_o
 );
 
   logic go, take, fetch, word_valid, word_last;
@@ -110,8 +113,8 @@ module zf_conv #(
       .IndexBits(IndexBits), .Codebook(Codebook)
   ) u_mvu (
       .clk_i, .rst_i, .fetch_i(fetch), .s_valid_i(word_valid), .s_last_i(word_last),
-      .s_data_i(word), .rom_addr_o, .rom_step_o, .rom_word_i, .m_fetch_o(acc_fetch),
-      .m_valid_o(acc_valid), .m_data_o(acc)
+      .s_data_i(word), .rom_addr_o, .rom_step_o, .rom_word_i, .rom_data_o,
+      .m_fetch_o(acc_fetch), .m_valid_o(acc_valid), .m_data_o(acc)
   );
 
   logic code_valid;

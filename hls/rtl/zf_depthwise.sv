@@ -10,7 +10,8 @@
 // it.
 //
 // Input and output: raster order, Lanes channels a beat. Weights: tap by tap, row by row, a tap's
-// channels one after the other; with IndexBits > 0 their places in Codebook (zf_codebook).
+// channels one after the other; with IndexBits > 0 their places in Codebook (zf_codebook). The word at
+// rom_addr_o, where rom_step_o takes it, is rom_data_o two cycles later; 0 where all is in LUTs.
 // Latency: 10 + KernelH*KernelW*Channels/Lanes cycles from the last input beat that a pixel needs to
 // its last output beat. Throughput: OutH*OutW*KernelH*KernelW*Channels/Lanes cycles a frame.
 
@@ -46,7 +47,12 @@ module zf_depthwise #(
     parameter              BiasFile   = "none.mem",
     parameter int          Primitives = 0,
     parameter int          IndexBits  = 0,
-    parameter logic [255:0] Codebook  = '0
+    parameter logic [255:0] Codebook  = '0,
+    localparam int Deep = Channels / Lanes,
+    localparam int Taps = KernelH * KernelW,
+    localparam int Words = Taps * Deep,
+    localparam int AddrBits = (Words > 1) ? $clog2(Words) : 1,
+    localparam int Stored = (IndexBits > 0) ? IndexBits : WBits
 ) (
     input  logic                     clk_i,
     input  logic                     rst_i,
@@ -55,13 +61,11 @@ module zf_depthwise #(
     output logic                     s_tready_o,
     output logic [Lanes*OutBits-1:0] m_tdata_o,
     output logic                     m_tvalid_o,
-    input  logic                     m_tready_i
+    input  logic                     m_tready_i,
+    output logic [     AddrBits-1:0] rom_addr_o,
+    output logic                     rom_step_o,
+    output logic [ Lanes*Stored-1:0] rom_data_o
 );
-
-  localparam int Deep = Channels / Lanes;
-  localparam int Taps = KernelH * KernelW;
-  localparam int Words = Taps * Deep;
-  localparam int AddrBits = (Words > 1) ? $clog2(Words) : 1;
 
   initial if (FifoDepth < Deep) $fatal(1, "%m: FifoDepth %0d must hold %0d words", FifoDepth, Deep);
 
@@ -77,7 +81,6 @@ module zf_depthwise #(
   );
 
   logic [AddrBits-1:0] addr;
-  localparam int Stored = (IndexBits > 0) ? IndexBits : WBits;
   logic [Lanes*Stored-1:0] stored;
   logic [Lanes*WBits-1:0] weights;
   logic unused_addr;
@@ -89,6 +92,9 @@ module zf_depthwise #(
   ) u_rom (
       .clk_i, .addr_i(addr), .data_o(stored)
   );
+  assign rom_addr_o = addr;
+  assign rom_step_o = fetch;
+  assign rom_data_o = (RomCut == '0) ? '0 : stored;
   if (IndexBits > 0) begin : g_decode
     zf_codebook #(
         .Lanes(Lanes), .IndexBits(IndexBits), .Bits(WBits), .Table(Codebook),

@@ -11,7 +11,7 @@
 // skewed and stand as it says, weights share DSPs as it says.
 // IndexBits > 0: the ROM holds so many bits of each weight, its place in Codebook (zf_codebook).
 // rom_word_i must be the low Outside bits of the word at rom_addr_o two cycles before (Block = 1);
-// rom_step_o says that this word is taken.
+// rom_step_o says that this word is taken, rom_data_o is it, two cycles later; 0 where all is in LUTs.
 //
 // A word's stage 0 must come two cycles after its fetch_i, a product's words without a gap.
 // Latency: that of zf_mac_lut or zf_mac_dsp; m_fetch_o is 2 cycles ahead. Throughput: a word a
@@ -41,7 +41,9 @@ module zf_mvu #(
     parameter logic [255:0] Codebook   = '0,
     localparam int Depth = Words * Groups,
     localparam int AddrBits = (Depth > 1) ? $clog2(Depth) : 1,
-    localparam int Outer = (Outside > 0) ? Outside : 1
+    localparam int Outer = (Outside > 0) ? Outside : 1,
+    localparam int Stored = (IndexBits > 0) ? IndexBits : WBits,
+    localparam int Width = Simd * Pe * Stored
 ) (
     input  logic                         clk_i,
     input  logic                         rst_i,
@@ -52,14 +54,13 @@ module zf_mvu #(
     output logic [         AddrBits-1:0] rom_addr_o,
     output logic                         rom_step_o,
     input  logic [            Outer-1:0] rom_word_i,
+    output logic [            Width-1:0] rom_data_o,
     output logic                         m_fetch_o,
     output logic                         m_valid_o,
     output logic [Pixels*Pe*AccBits-1:0] m_data_o
 );
 
   logic [AddrBits-1:0] addr;
-  localparam int Stored = (IndexBits > 0) ? IndexBits : WBits;
-  localparam int Width = Simd * Pe * Stored;
   logic [Width-1:0] word;
   logic [Simd*Pe*WBits-1:0] weights;
   logic unused_last, unused;
@@ -76,6 +77,7 @@ module zf_mvu #(
   end
 
   if (DspChannels == 0) begin : g_lut
+    assign rom_data_o = (Cut == '0 && Outside == 0) ? '0 : word;
     if (Outside > 0) begin : g_outside
       assign word[Outer-1:0] = rom_word_i;
     end
@@ -114,7 +116,7 @@ module zf_mvu #(
         .Registered(IndexBits > 0), .Outside(Outside)
     ) u_rom (
         .clk_i, .addr_i(addr), .word_i(rom_word_i), .data_o(word), .rest_o(rest_word),
-        .use_rest_o(use_rest)
+        .use_rest_o(use_rest), .whole_o(rom_data_o)
     );
     if (IndexBits > 0) begin : g_decode
       zf_codebook #(

@@ -51,6 +51,7 @@ module zf_registers (
     input  logic interrupt_error_i,
     input  logic interrupt_enable_packet_i,
     input  logic interrupt_enable_error_i,
+    input  logic [31:0] signatures_i,
     output logic status_write_o,
     output logic status_refused_o,
     output logic control_write_o,
@@ -87,7 +88,7 @@ module zf_registers (
   assign write_hit[5] = write_word_i == 10'd18;  // DATA
   assign write_hit[6] = write_word_i == 10'd22;  // INTERRUPT
   assign write_hit[7] = write_word_i == 10'd23;  // INTERRUPT_ENABLE
-  logic [22:0] read_hit, read_q;
+  logic [23:0] read_hit, read_q;
   assign read_hit[0] = read_word_i == 10'd0;  // ID
   assign read_hit[1] = read_word_i == 10'd1;  // VERSION
   assign read_hit[2] = read_word_i == 10'd2;  // STATUS
@@ -111,6 +112,7 @@ module zf_registers (
   assign read_hit[20] = read_word_i == 10'd21;  // BAD_FRAME
   assign read_hit[21] = read_word_i == 10'd22;  // INTERRUPT
   assign read_hit[22] = read_word_i == 10'd23;  // INTERRUPT_ENABLE
+  assign read_hit[23] = read_word_i == 10'd24;  // SIGNATURES
 
   logic [31:0] data_q;
   logic asked_q;
@@ -123,7 +125,7 @@ module zf_registers (
                             || (read_i && read_hit == '0));
     if (asked_q) begin
       read_data_o <= ({32{read_q[0]}} & 32'h5a464952)
-          | ({32{read_q[1]}} & 32'h00010001)
+          | ({32{read_q[1]}} & 32'h00010002)
           | ({32{read_q[2]}} & {29'd0, status_draining_i, status_refused_i, status_running_i})
           | ({32{read_q[3]}} & {28'd0, control_live_i, control_lines_i, 2'd0})
           | ({32{read_q[4]}} & network_i)
@@ -144,7 +146,8 @@ module zf_registers (
           | ({32{read_q[19]}} & signature_i)
           | ({32{read_q[20]}} & bad_frame_i)
           | ({32{read_q[21]}} & {30'd0, interrupt_error_i, interrupt_packet_i})
-          | ({32{read_q[22]}} & {30'd0, interrupt_enable_error_i, interrupt_enable_packet_i});
+          | ({32{read_q[22]}} & {30'd0, interrupt_enable_error_i, interrupt_enable_packet_i})
+          | ({32{read_q[23]}} & signatures_i);
     end
   end
 

@@ -10,7 +10,8 @@
 // words that is zf_pair_table, RestInit its contents. Registered = 1, where words go through more
 // LUTs: one table, whose word is registered in place of the last of the addresses.
 // Else block RAM, cut as Cut says (zf_rom), and zf_skew; the low Outside bits of a word come from
-// elsewhere, as word_i, two cycles after the address.
+// elsewhere, as word_i, two cycles after the address. whole_o is the word as it is read, before the
+// skew; 0 where all is in LUTs.
 // Latency: 2 cycles and the lane's stage. Throughput: a word a cycle.
 
 module zf_weights #(
@@ -33,7 +34,8 @@ module zf_weights #(
     input  logic [     Outer-1:0] word_i,
     output logic [Lanes*Bits-1:0] data_o,
     output logic [Lanes*Bits-1:0] rest_o,
-    output logic [    Stages-1:0] use_rest_o
+    output logic [    Stages-1:0] use_rest_o,
+    output logic [Lanes*Bits-1:0] whole_o
 );
 
   localparam int Low = 1 << (AddrBits - 1);
@@ -47,6 +49,7 @@ module zf_weights #(
   assign unused = ^word_i;
 
   if (Luts) begin : g_lut
+    assign whole_o = '0;
     localparam logic [32*Lanes*Bits-1:0] Init = (32 * Lanes * Bits)'(RestInit);
     localparam int Steps = Registered ? Stages : Stages + 1;  // of the address
     logic [Steps*AddrBits-1:0] addr_q;
@@ -103,6 +106,7 @@ module zf_weights #(
     zf_skew #(.Lanes(Lanes), .Bits(Bits), .Chains(Chains)) u_skew (
         .clk_i, .data_i(word), .data_o
     );
+    assign whole_o = word;
     assign rest_o = '0;
     assign use_rest_o = '0;
   end

@@ -11,7 +11,8 @@ module zf_tb_loader #(
     parameter logic [11:0] Select    = 12'd0,  // addresses of the registers
     parameter logic [11:0] Data      = 12'd4,
     parameter logic [11:0] State     = 12'd8,
-    parameter logic [11:0] Signature = 12'd12
+    parameter logic [11:0] Signature = 12'd12,
+    parameter int Signatures = 1
 ) (
     input  logic        clk_i,
     input  logic        rst_i,
@@ -118,7 +119,7 @@ module zf_tb_loader #(
         Drain: if (due_q == 0) step_q <= Wait;
         Wait: if (check_i) step_q <= Choose;
         Choose:
-        if (memory_q == memories_q) begin
+        if (memory_q == 32'(Signatures)) begin
           $fflush(found_fd);
           step_q <= Done;
         end else begin

@@ -34,8 +34,8 @@ int main(void) {
   check("the first of equal logits", zynqfire_top32(narrow, 4) == 1 && zynqfire_top64(wide, 4) == 2);
   if (!platform_open()) return 1;
   check("another network is refused",
-        zynqfire_open(ZYNQFIRE_NETWORK_HASH ^ 1u, zynqfire_memories) == ZYNQFIRE_OTHER_NET);
-  check("opened", zynqfire_open(ZYNQFIRE_NETWORK_HASH, zynqfire_memories) == ZYNQFIRE_OK);
+        zynqfire_open(ZYNQFIRE_NETWORK_HASH ^ 1u, &zynqfire_weights) == ZYNQFIRE_OTHER_NET);
+  check("opened", zynqfire_open(ZYNQFIRE_NETWORK_HASH, &zynqfire_weights) == ZYNQFIRE_OK);
   check("two frames", platform_frame(pixels[0], sizeof pixels));
 
   zynqfire_take_frames(2);
@@ -47,7 +47,7 @@ int main(void) {
   check("live lines", lines(0, ZYNQFIRE_HEIGHT) && lines(1, ZYNQFIRE_HEIGHT));
   check("the same logits", memcmp(together, alone, sizeof together) == 0);
   check("no errors", zynqfire_errors() == 0);
-  check("the weights are right", zynqfire_check(zynqfire_memories) == ZYNQFIRE_OK);
+  check("the weights are right", zynqfire_check(&zynqfire_weights) == ZYNQFIRE_OK);
 
   zynqfire_take_lines(0);
   memset(alone, 0, sizeof alone);

@@ -35,6 +35,7 @@ class ModelDevice:
             "OUTPUT_BYTES": self.ip["output_bytes"],
             "PORTS": self.ip["in_bits"] // 8 | self.ip["out_bits"] // 8 << 8,
             "MEMORIES": len(manifest["loads"]),
+            "SIGNATURES": len(manifest["signatures"]),
         }
         self.loaded = {m: [] for m in range(len(manifest["loads"]))}
         self.read_whole = False
@@ -56,11 +57,13 @@ class ModelDevice:
             ]
             return int(all(full))
         if name == "MEMORY":
-            load = self.manifest["loads"][self.values["SELECT"]]
-            full = len(self.loaded[self.values["SELECT"]]) == load["words32"]
+            selected, loads = self.values["SELECT"], self.manifest["loads"]
+            full = selected >= len(loads) or (
+                len(self.loaded[selected]) == loads[selected]["words32"]
+            )
             return full | (full and self.read_whole) << 1
         if name == "SIGNATURE":
-            return self.manifest["loads"][self.values["SELECT"]]["signature"]
+            return self.manifest["signatures"][self.values["SELECT"]]["signature"]
         return self.values[name]
 
     def write(self, offset, value):
@@ -68,6 +71,7 @@ class ModelDevice:
         self.written.append(name)
         if name == "CONTROL" and value & 2:
             self.inside, self.values["ERRORS"] = deque(), 0
+            self.read_whole = False
             self.values["FRAMES_IN"] = self.values["FRAMES_OUT"] = 0
         elif name == "PACKET":
             assert self.sending is None and self.receiving is None and not self.inside

@@ -8,7 +8,7 @@ from zynqfire.board.catalog import load
 from zynqfire.board.synth import Unit, synthesize
 from zynqfire.hls.design import Stream
 from zynqfire.hls.ir import QType, Requantize, Tensor
-from zynqfire.hls.memory import total
+from zynqfire.hls.memory import signature, total
 from zynqfire.hls.passes import units
 from zynqfire.hls.passes.placement import place
 from zynqfire.hls.resources import logic
@@ -39,3 +39,13 @@ def test_a_rescale_costs_what_is_estimated(align, luts, ffs):
     assert found.lutram == stored.lutram > 0
     assert luts[0] <= guess.lut / (found.lut + found.srl) <= luts[1]
     assert ffs[0] <= guess.ff / found.ff <= ffs[1]
+
+
+@pytest.mark.parametrize("width", [64, 288])
+def test_a_signature_costs_what_is_estimated(width):
+    """And adds no longer path than a layer has."""
+    sources = {"zf_signature.sv": (RTL / "zf_signature.sv").read_bytes()}
+    result = synthesize(Unit("zf_signature", {"Width": width, "Depth": 576}, {}), sources)
+    found, guess = result.estimate, signature(width)
+    assert 0.9 <= guess.lut / found.lut <= 1.1 and guess.ff == found.ff
+    assert result.path.levels <= 5

@@ -156,7 +156,7 @@ def test_codes_that_the_network_does_not_take_are_refused(build):
     ("register", "value", "sentence"),
     [
         ("ID", 0, "ID must be 0x5a464952 as in the manifest, not 0x0: the hardware is of another"),
-        ("VERSION", 0x2_0000, "VERSION must be 0x10001 as in the manifest, not 0x20000"),
+        ("VERSION", 0x2_0000, "VERSION must be 0x10002 as in the manifest, not 0x20000"),
         ("NETWORK", 1, "NETWORK must be 0x"),
         ("INPUT_BYTES", 91, "INPUT_BYTES must be 0x5a as in the manifest, not 0x5b"),
         ("OUTPUT_BYTES", 4, "OUTPUT_BYTES must be 0x1c as in the manifest, not 0x4"),
@@ -411,13 +411,17 @@ def test_threads_share_an_accelerator(build, accelerator):
 
 @pytest.fixture
 def loaded(build, tmp_path):
-    """Return the manifest of a build with weights to load, whose files are in `tmp_path`."""
+    """Return the manifest of a build with weights to load, of files in `tmp_path`, and in ROM."""
     manifest = described(build)
+    manifest["signatures"] = [
+        {"memory": f"u_{number}", "layer": f"layer{number}", "signature": 77 + number}
+        for number in range(3)
+    ]
     for number, count in enumerate((5, 3)):
         words = [f"{number * 1000 + k:08x}" for k in range(count)]
         (tmp_path / f"{number}.mem").write_text("\n".join(words) + "\n")
-        entry = {"memory": f"u_{number}", "layer": f"layer{number}", "file": f"{number}.mem"}
-        manifest["loads"].append(entry | {"words32": count, "signature": 77 + number})
+        entry = {"memory": f"u_{number}", "file": f"{number}.mem", "words32": count}
+        manifest["loads"].append(entry)
     return manifest
 
 
@@ -428,16 +432,40 @@ def test_weights_are_loaded_and_their_signatures_checked(build, loaded, tmp_path
         assert np.array_equal(accelerator(frames(2)), expected(build, frames(2)))
         selected = device.written.count("SELECT")
         accelerator(frames(2))
-        assert selected == 4 and device.written.count("SELECT") == 4
+        assert selected == 5 == device.written.count("SELECT")
+        accelerator.check_weights()
+        assert device.written.count("SELECT") == 8
 
 
 def test_wrong_signatures_are_errors(build, loaded, tmp_path):
     wrong = json.loads(json.dumps(loaded))
-    wrong["loads"][1]["signature"] = 79
+    wrong["signatures"][1]["signature"] = wrong["signatures"][2]["signature"] = 80
     with Accelerator(ModelDevice(loaded, computed(build)), wrong, tmp_path) as accelerator:
-        sentence = r"memory u_1 \(layer layer1\): signature must be 0000004f, not 0000004e: its wei"
+        sentence = r"memory u_1 \(layer layer1\): signature must be 00000050, not 0000004e; mem"
+        for use in (lambda: accelerator(frames(2)), accelerator.check_weights):
+            with pytest.raises(AcceleratorError, match=f"^{sentence}.*: weights are wrong$"):
+                use()
+
+
+def test_weights_that_no_layer_has_read_are_an_error(build, loaded, tmp_path, monkeypatch):
+    device = ModelDevice(loaded, computed(build))
+    with Accelerator(device, loaded, tmp_path) as accelerator:
+        accelerator(frames(1))
+        monkeypatch.setattr(device, "advance", unread(device))
+        accelerator.reset()
+        sentence = r"^memory u_0 \(layer layer0\): was not read; .*: weights are wrong$"
         with pytest.raises(AcceleratorError, match=sentence):
-            accelerator(frames(2))
+            accelerator.check_weights()
+
+
+def unread(device):
+    """Return a way for frames to move through a device on which no layer reads all its weights."""
+
+    def advance():
+        type(device).advance(device)
+        device.read_whole = False
+
+    return advance
 
 
 def test_weights_of_another_length_are_refused(build, loaded, tmp_path):

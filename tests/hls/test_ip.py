@@ -18,7 +18,7 @@ from zynqfire.hls.ir import QType
 
 
 def shell(shape=(32, 32, 3), lanes=3, interval=1024, family="xc7"):
-    return ip.Shell("core", shape, lanes, 10, 32, (), 1, interval, ip.WIDTHS[family])
+    return ip.Shell("core", shape, lanes, 10, 32, (), 0, 1, interval, ip.WIDTHS[family])
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_memories_leave_block_ram_when_it_is_short():
 def test_memories_leave_luts_when_they_are_short():
     """Those that are dear in LUTs go to block RAM, although shallow."""
     board = replace(load("zybo-z7-10"), lut=1000)
-    wanted = [memory(400, 40), memory(300, 33, Kind.WINDOW)]
+    wanted = [memory(400, 40, Kind.BIAS), memory(300, 33, Kind.WINDOW)]  # no signature
     placed = place(wanted, board).placed
     assert total(placed).lut + total(placed).lutram <= 500
     busy = place(wanted, replace(board, lut=4000), logic=Estimate(lut=3990)).placed
@@ -235,7 +235,7 @@ def test_ultra_ram_is_bounded():
 def test_memories_leave_half_of_the_luts_and_what_the_logic_takes():
     """Half of all for memory; 85 % for both; of LUT RAM what the logic's shift registers leave."""
     board = replace(load("zybo-z7-10"), lut=2000, slicem_lut=1000, bram36=40)
-    roms = [memory(9, 700, layer=str(n)) for n in range(12)]
+    roms = [memory(9, 700, Kind.BIAS, layer=str(n)) for n in range(12)]  # no signature
     assert 0 < total(place(roms, replace(board, bram36=2)).placed).lut <= 1000
     tight = place(roms, board, logic=Estimate(lut=1300)).placed
     assert total(tight).lut <= 0.85 * 2000 - 1300

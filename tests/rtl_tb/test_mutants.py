@@ -98,11 +98,24 @@ NAMED = {
     ),
     "words in any order of one signature": named(
         "zf_signature",
-        ("{state_q[30:0] | {31{first_q[2]}}, 1'b0} ^", "(state_q | {32{first_q[2]}}) ^", 1),
+        ("{state_q[30:0], 1'b0} ^ (Poly & {32{state_q[31]}})", "state_q", 1),
     ),
-    "columns in any order of one signature": named("zf_signature", (" + 9 * (i / 72)", "", 1)),
+    "columns in any order of one signature": named(
+        "zf_signature", ("{folded[30:0], folded[31]} ^", "folded ^", 1)
+    ),
     "a signature of words from before and after a load": named(
         "zf_signature", ("if (rst_i || clear_i) begin", "if (rst_i) begin", 1)
+    ),
+    "a memory in ROM that takes what is loaded": named(
+        "zf_control",
+        ("select_i[SelectBits-1:0] == SelectBits'(m)", "1'b1", 1),
+        module="zf_load",
+    ),
+    "weights shown a cycle late": named(
+        "zf_depthwise", ("assign rom_step_o = fetch;", "assign rom_step_o = word_valid;", 1)
+    ),
+    "weights from outside missing in what is signed": named(
+        "zf_weights", ("assign whole_o = word;", "assign whole_o = word >> Outside << Outside;", 1)
     ),
     "frames taken when one memory is loaded": named(
         "zf_load", ("run_o        <= &all_loaded_q", "run_o        <= |all_loaded_q", 1)

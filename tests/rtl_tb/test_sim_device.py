@@ -57,14 +57,31 @@ def test_weights_are_loaded_into_the_rtl(build):
 
 def test_a_wrong_weight_shows_in_the_signature(build, tmp_path):
     folder = shutil.copytree(build, tmp_path / "build")
-    entry = json.loads((folder / "manifest.json").read_text())["loads"][1]
-    file = folder / entry["file"]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    entry, file = manifest["signatures"][1], folder / manifest["loads"][1]["file"]
     words = file.read_text().split()
     file.write_text("\n".join([f"{int(words[0], 16) ^ 4:08x}", *words[1:]]) + "\n")
     with zynqfire.Accelerator(folder) as accelerator:
         sentence = rf"memory u_middle \(layer middle\): signature must be {entry['signature']:08x}"
         with pytest.raises(AcceleratorError, match=sentence):
             accelerator(images(1))
+
+
+def test_a_corrupted_rom_shows_in_the_signature(build, tmp_path):
+    folder = shutil.copytree(build, tmp_path / "build")
+    with zynqfire.Accelerator(folder) as accelerator:
+        accelerator(images(2))
+        accelerator.check_weights()
+        accelerator.reset()
+        accelerator.check_weights()
+    file = folder / "mem" / "last.weights.mem"
+    first, *others = file.read_text().split()
+    file.write_text("\n".join([f"{int(first, 16) ^ 2:0{len(first)}x}", *others]) + "\n")
+    with zynqfire.Accelerator(folder) as accelerator:
+        sentence = r"^memory u_last \(layer last\): signature must be [0-9a-f]+, not [0-9a-f]+: "
+        for use in (lambda: accelerator(images(1)), accelerator.check_weights):
+            with pytest.raises(AcceleratorError, match=sentence):
+                use()
 
 
 @pytest.mark.parametrize("name", ["mem/u_first.load.mem", "mem/last.weights.mem", "rtl/zf_add.sv"])

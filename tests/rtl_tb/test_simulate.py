@@ -88,6 +88,7 @@ MANIFEST = {
     ],
     "instances": [],
     "loads": [],
+    "signatures": [],
     "interval_cycles": 96,
     "latency_cycles": 102,
 }

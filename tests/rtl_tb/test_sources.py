@@ -58,6 +58,8 @@ VARIANTS = [
     ("zf_uram", {"Width": 200, "Depth": 9000}),
     ("zf_signature", {"Width": 200, "Depth": 1}),
     ("zf_control", MEMORIES),
+    ("zf_control", {**MEMORIES, "Signatures": 5}),
+    ("zf_control", {"Signatures": 3}),
     ("zf_load", MEMORIES),
     ("zf_receive", {"Bytes": 1}),
     ("zf_receive", {"Bytes": 16}),
