@@ -118,7 +118,7 @@ NAMED = {
         "zf_weights", ("assign whole_o = word;", "assign whole_o = word >> Outside << Outside;", 1)
     ),
     "frames taken when one memory is loaded": named(
-        "zf_load", ("run_o        <= &all_loaded_q", "run_o        <= |all_loaded_q", 1)
+        "zf_load", ("run_o        <= &loaded ", "run_o        <= |loaded ", 1)
     ),
     "a piece beyond the last one loaded": named(
         "zf_load", ("taken = data_write_i && some;", "taken = data_write_i;", 1)
