@@ -159,6 +159,7 @@ class Pynq:
 
     def __init__(self, device, ip, vlnv="zynqfire:zynqfire:zynqfire:1.0"):
         self.device, self.ip, self.vlnv = device, ip, vlnv
+        self.dma = "axi_dma_0"
         self.bitstreams, self._buffers = [], []
         self._addresses = itertools.count(0x1000_0000, 1 << 26)
 
@@ -193,5 +194,5 @@ class Overlay:
         self.device = pynq.device
         block = {"phys_addr": 0x43C0_0000, "addr_range": 4096, "type": pynq.vlnv}
         dma = {"phys_addr": 0x4040_0000, "addr_range": 65536, "type": "xilinx.com:ip:axi_dma:7.1"}
-        self.ip_dict = {"zynqfire_0": block, "axi_dma_0": dma}
-        self.axi_dma_0 = Dma(self, pynq.ip)
+        self.ip_dict = {"zynqfire_0": block, pynq.dma: dma}
+        setattr(self, pynq.dma, Dma(self, pynq.ip))

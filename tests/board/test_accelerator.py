@@ -172,11 +172,14 @@ def test_a_board_is_left_tidy(build, modelled):
 
 
 @pytest.mark.parametrize(
-    ("vlnv", "sentence"),
-    [("a:b:c:1.0", r"must hold axi_dma_0 and one zynqfire:zynqfire:zynqfire:1.0, not zynqfire_0")],
+    ("vlnv", "dma", "sentence"),
+    [
+        ("a:b:c:1.0", "axi_dma_0", r"must hold axi_dma_0 and one zynqfire:.*:1.0, not zynqfire_0"),
+        (driver.VLNV, "dma_1", r"must hold axi_dma_0 and one .*, not zynqfire_0, dma_1"),
+    ],
 )
-def test_other_bitstreams_are_refused(build, modelled, vlnv, sentence):
-    modelled.vlnv = vlnv
+def test_other_bitstreams_are_refused(build, modelled, vlnv, dma, sentence):
+    modelled.vlnv, modelled.dma = vlnv, dma
     with pytest.raises(AcceleratorError, match=sentence):
         zynqfire.Accelerator(build, "pynq")
 
