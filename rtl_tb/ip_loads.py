@@ -11,8 +11,8 @@ import numpy as np
 from cocotb.triggers import ClockCycles
 
 from ..hls.ir import Conv
-from ..hls.load import signature
 from ..hls.register_map import REGISTERS
+from ..hls.signatures import signature
 from .ip_bench import ABORT, RESET, Ip
 
 LOADED, SIGNED = (1 << REGISTERS["MEMORY"][3][field][0] for field in ("loaded", "signed"))
@@ -22,10 +22,10 @@ PAUSES = [(0.0, 0.0), (0.3, 0.3)]
 
 async def signed(ip: Ip) -> None:
     """See that every memory is loaded and was read with the signature that the build names."""
-    for memory, load in enumerate(ip.manifest["loads"]):
+    for memory, right in enumerate(ip.manifest["signatures"]):
         await ip.write("SELECT", memory)
         assert await ip.read("MEMORY") == LOADED | SIGNED, memory
-        assert await ip.read("SIGNATURE") == load["signature"], memory
+        assert await ip.read("SIGNATURE") == right["signature"], memory
 
 
 async def put(ip: Ip, pieces: list[int]) -> None:
@@ -127,11 +127,11 @@ async def other_weights(dut):
     """Load other weights: logits and signature are those of the network with these."""
     ip = await Ip(dut).start()
     (memory,) = (m for m, load in enumerate(ip.manifest["loads"]) if load["layer"] == "last")
-    load, pieces = ip.manifest["loads"][memory], ip.pieces(memory)
-    assert load["depth"] == len(pieces)  # a piece a word, a word a channel
+    right, pieces = ip.manifest["signatures"][memory], ip.pieces(memory)
+    assert right["depth"] == len(pieces)  # a piece a word, a word a channel
     operations = (
         replace(each, weights=each.weights[::-1])
-        if isinstance(each, Conv) and each.name == load["layer"]
+        if isinstance(each, Conv) and each.name == right["layer"]
         else each
         for each in ip.network.operations
     )
@@ -144,5 +144,5 @@ async def other_weights(dut):
     for number in range(3):
         ip.send(number)
         await ip.expect(number)
-    assert await ip.read("SIGNATURE") == signature(pieces[::-1], load["width"])
-    assert await ip.read("SIGNATURE") != load["signature"]
+    assert await ip.read("SIGNATURE") == signature(pieces[::-1], right["width"])
+    assert await ip.read("SIGNATURE") != right["signature"]

@@ -343,7 +343,7 @@ def built(name, folder):
     """Build the simulator of a shape."""
     bits, shape, lanes, words, out_bits, gap = SHAPES[name]
     size = shape[0] * shape[1] * shape[2]
-    shell = ip.Shell("core", shape, lanes, words, out_bits, (), 1, 1, (bits,))
+    shell = ip.Shell("core", shape, lanes, words, out_bits, (), 0, 1, 1, (bits,))
     ports = [
         *(("aclk", 1, "input"), ("aresetn", 1, "input"), ("s_axis_tdata", lanes * 8, "input")),
         *(("s_axis_tvalid", 1, "input"), ("s_axis_tready", 1, "output")),

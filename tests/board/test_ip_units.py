@@ -13,7 +13,7 @@ UNITS = [
     ("zf_repack", {"Bytes": 16, "Lanes": 16}, 500),
     ("zf_frame", {"Lanes": 3, "Beats": 32, "Lines": 32}, 130),
     ("zf_send", {"Width": 32, "Beats": 10}, 110),
-    ("zf_control", {"Signatures": 13, "InputBytes": 3072, "OutputBytes": 40}, 700),
+    ("zf_control", {"Signatures": 12, "InputBytes": 3072, "OutputBytes": 40}, 610),
     ("zf_control", {"Signatures": 30, "InputBytes": 3072, "OutputBytes": 40}, 900),
 ]
 
