@@ -71,7 +71,7 @@ def conv_logic(parameters: dict[str, int]) -> Estimate:
         words = p["Words"] * p["Groups"]
         if p.get("RomBlock"):
             bits = chains * pe * stored
-            ff += simd * pe * stored + bits * min(2, stages - 1)  # whole, for the signature
+            ff += bits * min(2, stages - 1)
             srl += bits * max(0, stages - 3)
         else:
             ff += (stages + 1) * max(1, (words - 1).bit_length())
