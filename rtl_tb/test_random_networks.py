@@ -122,7 +122,10 @@ def test_steps_of_a_single_word_keep_the_interval(tmp_path):
 
 @pytest.mark.parametrize(
     ("shape", "pads", "stride"),
-    [((1, 8, 2), (3,) * 4, (1, 2)), ((1, 6, 3), (1, 2, 0, 2), (2, 1))],
+    [
+        ((1, 8, 2), (3,) * 4, (1, 2)),
+        pytest.param((1, 6, 3), (1, 2, 0, 2), (2, 1), marks=pytest.mark.long),
+    ],
 )
 def test_a_single_padded_row_has_a_schedule(shape, pads, stride, tmp_path):
     """1x1 windows over it are no pointwise convolution: some, or all, lie in the padding."""

@@ -38,6 +38,7 @@ def build(tmp_path_factory):
     return folder / "build"
 
 
+@pytest.mark.long
 def test_every_memory_has_the_block_rams_of_its_budget(build):
     """RAMB18 and RAMB36 of each layer's weights, windows and FIFOs, and none elsewhere."""
     manifest = json.loads((build / "manifest.json").read_text())
