@@ -341,9 +341,13 @@ class Accelerator(AbstractContextManager):
         """Load weights that have no contents after configuration."""
         for number, load in enumerate(self.manifest["loads"]):
             self.write("SELECT", number)
-            words = (self.folder / load["file"]).read_text().split()
+            try:
+                words = [int(word, 16) for word in (self.folder / load["file"]).read_text().split()]
+            except (OSError, ValueError) as error:
+                rule = f"{load['file']} must hold hexadecimal words, it does not"
+                raise AcceleratorError(f"memory {load['memory']}: {rule}: {error}") from None
             for word in words:
-                self.write("DATA", int(word, 16))
+                self.write("DATA", word)
             if not self._has("MEMORY", "loaded", self.read("MEMORY")):
                 what = f"must take {load['words32']} words, it did not with {len(words)}"
                 raise AcceleratorError(f"memory {load['memory']}: {what} of {load['file']}")

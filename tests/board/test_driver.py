@@ -278,6 +278,16 @@ def test_weights_of_another_length_are_refused(build, loaded, tmp_path):
         Accelerator(ModelDevice(loaded, computed(build)), loaded, tmp_path)
 
 
+def test_weights_that_are_none_are_refused(build, loaded, tmp_path):
+    (tmp_path / "1.mem").write_text("0\nweight\n")
+    sentence = "memory u_1: 1.mem must hold hexadecimal words, it does not: .*weight"
+    with pytest.raises(AcceleratorError, match=sentence):
+        Accelerator(ModelDevice(loaded, computed(build)), loaded, tmp_path)
+    (tmp_path / "1.mem").unlink()
+    with pytest.raises(AcceleratorError, match="No such file"):
+        Accelerator(ModelDevice(loaded, computed(build)), loaded, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
