@@ -78,6 +78,7 @@ async def soft_resets_keep_the_weights(dut, control):
         pieces = ip.pieces(memory)
         there = random.randrange(1, len(pieces))
         await put(ip, pieces[:there])
+        assert await ip.read("MEMORY") == 0  # what was read before is signed no more
         if control == RESET:
             ip.send(1)
         await ClockCycles(dut.aclk, random.randrange(2 * ip.ip["interval_cycles"]))

@@ -154,20 +154,6 @@ async def loads(dut, name, stalled):
 
 
 @cocotb.test(timeout_time=200, timeout_unit="us")
-@cocotb.parametrize(name=list(WORDS))
-async def first_after_reset(dut, name):
-    """Reset in the middle of a load selects memory 0 and begins it."""
-    host = await _start(dut, name, 0.0)
-    await host.load(len(host.words) - 1, _pieces(host.words[-1])[:-1])
-    await host.reset()
-    pieces = _pieces(host.words[0])
-    for piece in pieces:
-        await host.write("DATA", piece)
-    assert await host.read("MEMORY") == 1 and host.loaded[0] == pieces
-    assert not await host.refused()
-
-
-@cocotb.test(timeout_time=200, timeout_unit="us")
 @cocotb.parametrize(name=list(WORDS), stalled=[0.0, 0.4])
 async def refuses(dut, name, stalled):
     """Refuse what cannot be without a trace, and STATUS says so."""
